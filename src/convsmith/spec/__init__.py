@@ -1,0 +1,121 @@
+"""Descriptions of networks as values, and the one trace. Standard library alone."""
+
+from convsmith.spec.cell import Cell, Step
+from convsmith.spec.codec import content_hash, dumps, loads, read, write
+from convsmith.spec.combinators import Branches, Gate, Identity, Residual, Seq, Split, Tap
+from convsmith.spec.errors import (
+    BudgetError,
+    CodecError,
+    ConvsmithError,
+    DataError,
+    ExportError,
+    MissingExtra,
+    RunError,
+    ShapeError,
+    SpecError,
+    TrainingError,
+    UnknownName,
+    WeightsError,
+)
+from convsmith.spec.network import Network
+from convsmith.spec.node import Facts, Join, Layer, Leaf, Node, Torch, Weight, Window
+from convsmith.spec.nodes.activation import (
+    Activation,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    Relu,
+    Relu6,
+    ScaledTanh,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Tanh,
+)
+from convsmith.spec.nodes.conv import Conv, ConvTranspose, TableConv
+from convsmith.spec.nodes.linear import Linear, Rbf
+from convsmith.spec.nodes.norm import LocalNorm, Norm, Scale
+from convsmith.spec.nodes.pool import AvgPool, Pool, PoolTo
+from convsmith.spec.nodes.regularise import Dropout, DropPath
+from convsmith.spec.nodes.shape import Flatten, Shuffle, Slice, ZeroChannels
+from convsmith.spec.signature import Sig
+from convsmith.spec.trace import INPUT, Graph, Row, trace
+from convsmith.spec.widths import BACK, HERE, IN, Width, round_to
+
+__all__ = [
+    "BACK",
+    "HERE",
+    "IN",
+    "INPUT",
+    "Activation",
+    "AvgPool",
+    "Branches",
+    "BudgetError",
+    "Cell",
+    "CodecError",
+    "Conv",
+    "ConvTranspose",
+    "ConvsmithError",
+    "DataError",
+    "DropPath",
+    "Dropout",
+    "ExportError",
+    "Facts",
+    "Flatten",
+    "Gate",
+    "Gelu",
+    "Graph",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "Join",
+    "Layer",
+    "Leaf",
+    "LeakyRelu",
+    "Linear",
+    "LocalNorm",
+    "MissingExtra",
+    "Network",
+    "Node",
+    "Norm",
+    "Pool",
+    "PoolTo",
+    "Rbf",
+    "Relu",
+    "Relu6",
+    "Residual",
+    "Row",
+    "RunError",
+    "Scale",
+    "ScaledTanh",
+    "Seq",
+    "ShapeError",
+    "Shuffle",
+    "Sig",
+    "Sigmoid",
+    "Silu",
+    "Slice",
+    "Softmax",
+    "SpecError",
+    "Split",
+    "Step",
+    "TableConv",
+    "Tanh",
+    "Tap",
+    "Torch",
+    "TrainingError",
+    "UnknownName",
+    "Weight",
+    "WeightsError",
+    "Width",
+    "Window",
+    "ZeroChannels",
+    "content_hash",
+    "dumps",
+    "loads",
+    "read",
+    "round_to",
+    "trace",
+    "write",
+]  # fmt: skip

@@ -1,0 +1,191 @@
+"""How layers compose. A keyword is a path segment, a position is an index; `Residual`, `Branches`, `Split` and `Gate`
+add no segment of their own, which is what yields the ecosystem's state-dict keys (`layer1.0.conv1.weight`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from convsmith.spec.errors import SpecError
+from convsmith.spec.node import Layer, Node
+from convsmith.spec.nodes.joins import Add, Concat, Mul
+from convsmith.spec.nodes.shape import Slice
+from convsmith.spec.trace import At, Tracer, under
+from convsmith.spec.widths import Scope
+
+ADD, CONCAT, MUL = Add(), Concat(), Mul()
+
+Children = tuple[tuple[str, Node], ...]
+
+
+@dataclass(frozen=True)
+class IdentityNode(Node):
+    """x. Leaves no row; write `Identity`."""
+
+    kind: ClassVar[str] = "identity"
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        return at
+
+
+Identity = IdentityNode()
+
+
+@dataclass(frozen=True, init=False)
+class Seq(Node):
+    """One after the other. Children are all numbered (`Seq(Conv(8), Relu)`) or all named (`Seq(conv1=Conv(8))`)."""
+
+    children: Children
+    kind: ClassVar[str] = "seq"
+
+    def __init__(self, *numbered: Node, **named: Node) -> None:
+        if numbered and named:
+            raise SpecError(f"seq: children are all numbered or all named, got {len(numbered)} and {sorted(named)}")
+        object.__setattr__(self, "children", tuple(named.items()) or _numbered(numbered))
+        _check_children(self, self.children)
+
+    @staticmethod
+    def of(children: Children) -> Seq:
+        """A sequence of these (name, node) pairs."""
+        numbered = all(name == str(index) for index, (name, _) in enumerate(children))
+        return Seq(*(node for _, node in children)) if numbered else Seq(**dict(children))
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        prefix = path + "." if path else ""
+        for name, child in self.children:
+            at = child.flow(tracer, at, prefix + name, scope)
+        return at
+
+
+@dataclass(frozen=True)
+class Residual(Node):
+    """after(body(x) + shortcut(x)).
+
+    The shortcut is the identity where channels and stride are kept; where they change it is `shortcut`, and without one
+    there is no skip (as in MobileNet v2). `when="always"` uses it everywhere (option C of He et al. 2015).
+    `after` has the path segment `after`, the sum `add`.
+    """
+
+    body: Node
+    shortcut: Node | None = None
+    after: Node = Identity
+    when: Literal["needed", "always"] = "needed"
+    kind: ClassVar[str] = "residual"
+
+    def __post_init__(self) -> None:
+        _transparent(self, self.body, *([] if self.shortcut is None else [self.shortcut]))
+        _check_node(self, self.after)
+        if self.when not in ("needed", "always") or (self.when == "always" and self.shortcut is None):
+            raise SpecError(f"residual: when is 'needed' or, with a shortcut, 'always', got {self.when!r}")
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        scope = scope._replace(entering=at.sig.channels)
+        out = self.body.flow(tracer, at, path, scope)
+        fits = (out.sig.channels, out.sig.stride) == (at.sig.channels, at.sig.stride)  # never rows and cols
+        if self.shortcut is not None and (not fits or self.when == "always"):
+            out = tracer.join(ADD, (out, self.shortcut.flow(tracer, at, path, scope)), under(path, "add"))
+        elif fits:
+            out = tracer.join(ADD, (out, at), under(path, "add"))
+        return self.after.flow(tracer, out, under(path, "after"), scope)
+
+
+@dataclass(frozen=True, init=False)
+class Branches(Node):
+    """concat(b1(x), b2(x), ...). Named branches have their name as path segment; positional ones have none."""
+
+    children: Children
+    kind: ClassVar[str] = "branches"
+
+    def __init__(self, *positional: Node, **named: Node) -> None:
+        _transparent(self, *positional)
+        object.__setattr__(self, "children", tuple(("", node) for node in positional) + tuple(named.items()))
+        _check_children(self, self.children)
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        scope = scope._replace(entering=at.sig.channels)
+        ends = tuple(child.flow(tracer, at, under(path, name), scope) for name, child in self.children)
+        return tracer.join(CONCAT, ends, under(path, "concat"))
+
+
+@dataclass(frozen=True, init=False)
+class Split(Node):
+    """Split the channels in equal parts, one for each branch, then concatenate (ShuffleNet v2)."""
+
+    children: Children
+    kind: ClassVar[str] = "split"
+
+    def __init__(self, *positional: Node, **named: Node) -> None:
+        _transparent(self, *positional)
+        object.__setattr__(self, "children", tuple(("", node) for node in positional) + tuple(named.items()))
+        _check_children(self, self.children)
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        scope, parts, ends = scope._replace(entering=at.sig.channels), len(self.children), []
+        for index, (name, child) in enumerate(self.children):
+            part = tracer.layer(Slice(index, parts), at, under(path, f"part{index}"), scope)
+            ends.append(child.flow(tracer, part, under(path, name), scope))
+        return tracer.join(CONCAT, tuple(ends), under(path, "concat"))
+
+
+@dataclass(frozen=True)
+class Gate(Node):
+    """x * body(x): squeeze-and-excitation (Hu et al. 2018).
+
+    `BACK` inside is the channels that the gate must restore.
+    """
+
+    body: Node
+    kind: ClassVar[str] = "gate"
+
+    def __post_init__(self) -> None:
+        _transparent(self, self.body)
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        gate = self.body.flow(tracer, at, path, scope._replace(back=at.sig.channels))
+        return tracer.join(MUL, (at, gate), under(path, "mul"))
+
+
+@dataclass(frozen=True)
+class Tap(Node):
+    """x, with `head(x)` as a further output named by this node's path: an auxiliary classifier (Szegedy et al. 2014).
+
+    Its rows are reported apart, and the built module returns it in training only.
+    """
+
+    head: Node
+    kind: ClassVar[str] = "tap"
+
+    def __post_init__(self) -> None:
+        _check_node(self, self.head)
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        tracer.tap(path, self.head, at, scope)
+        return at
+
+
+def _numbered(nodes: tuple[Node, ...]) -> Children:
+    return tuple((str(index), node) for index, node in enumerate(nodes))
+
+
+def _check_children(owner: Node, children: Children) -> None:
+    for name, child in children:
+        if not isinstance(child, Node):
+            raise SpecError(
+                f"{owner.kind}: child {name or '?'!r} is not a node but {child!r}; parameterless layers are values"
+            )
+        if "." in name or (owner.kind == "seq" and not name):
+            raise SpecError(f"{owner.kind}: a name is one path segment, without dots, got {name!r}")
+    if owner.kind != "seq" and not children:
+        raise SpecError(f"{owner.kind}: needs at least one branch")
+
+
+def _transparent(owner: Node, *nodes: Node) -> None:
+    for node in nodes:
+        if isinstance(node, Layer):
+            raise SpecError(f"{owner.kind}: a bare {node.label} has no name here; write Seq(name=...) around it")
+        _check_node(owner, node)
+
+
+def _check_node(owner: Node, node: object) -> None:
+    if not isinstance(node, Node):
+        raise SpecError(f"{owner.kind}: expected a node, got {node!r}")

@@ -1,0 +1,78 @@
+"""Everything convsmith refuses, as one tree.
+
+    ConvsmithError
+    ├── SpecError            a description that cannot be a network
+    │   ├── ShapeError       sizes that do not meet, or an image too small for the net
+    │   ├── UnknownName      no such variant, option, field or source
+    │   └── CodecError       JSON that is not a description of ours
+    ├── BudgetError          nothing fits the budget
+    ├── DataError            images, labels or splits that cannot be trained on
+    ├── WeightsError         weights that do not cover the network, or are not tensors
+    ├── RunError             a run folder that cannot be written, read or resumed
+    ├── TrainingError        a training that cannot go on (loss not a number)
+    ├── ExportError          an exported model that disagrees with its source
+    └── MissingExtra         an optional dependency that the command needs
+
+A message is one sentence: where, what was got, what was wanted, the remedy. Library code raises these for whatever a
+user can cause; anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ConvsmithError(Exception):
+    """Root of the tree. The command line prints it as one line and exits with code 2."""
+
+
+class SpecError(ConvsmithError):
+    """A description that cannot be a network."""
+
+
+class ShapeError(SpecError):
+    """Sizes that do not meet, or an image too small for a layer; the message begins with the layer's path."""
+
+
+class UnknownName(SpecError):
+    """A name nobody knows; the message offers the nearest one."""
+
+
+class CodecError(SpecError):
+    """JSON that is not a description of ours, or of a format version that we cannot read."""
+
+
+class BudgetError(ConvsmithError):
+    """Nothing fits the budget; the message names the smallest design there is."""
+
+
+class DataError(ConvsmithError):
+    """Images, labels or splits that cannot be trained on."""
+
+
+class WeightsError(ConvsmithError):
+    """Weights that do not cover the network, have other shapes, or are not plain tensors."""
+
+
+class RunError(ConvsmithError):
+    """A run folder that cannot be written, read or resumed."""
+
+
+class TrainingError(ConvsmithError):
+    """A training that cannot go on."""
+
+
+class ExportError(ConvsmithError):
+    """An exported model that disagrees with the network it came from."""
+
+
+class MissingExtra(ConvsmithError):
+    """An optional dependency is not installed; the message gives the pip command."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'resnet50'?"` for a close miss, else `""`."""
+    from difflib import get_close_matches  # a refusal may take its time; a success should not pay for it
+
+    close = get_close_matches(name[:80], list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

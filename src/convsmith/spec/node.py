@@ -1,0 +1,159 @@
+"""What every node of a description is, and what a leaf must know about itself.
+
+A leaf says its facts once: output signature, weights, MACs, operations, window. Every table, picture, module, budget
+check and search candidate reads them from the trace; none of them computes a shape.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from math import isfinite, prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+
+from convsmith.spec.errors import SpecError
+from convsmith.spec.signature import Pair, Rational, Sig, positive_size
+from convsmith.spec.widths import Scope, Width
+
+if TYPE_CHECKING:
+    from convsmith.spec.trace import At, Tracer
+
+Category = Literal["convolution", "linear", "normalisation", "activation", "pooling", "regularisation", "shape", "join"]
+
+
+class Weight(NamedTuple):
+    """One tensor of a layer: its name in the state dict, its shape, and whether training changes it by gradient."""
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool = True
+
+
+class Window(NamedTuple):
+    """What one output unit sees of its layer's input, per axis (rows, cols).
+
+    `stride` is how far the window moves from one output to the next, in input units; it is below 1 where the layer
+    enlarges the image (transposed convolution). `adaptive` windows together cover the image whatever its size.
+    """
+
+    kernel: Pair
+    stride: tuple[Rational, Rational] = (1, 1)
+    pad: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    adaptive: bool = False
+
+
+class Facts(NamedTuple):
+    """What a leaf makes of its input: all numbers are for one sample.
+
+    `macs` are those of convolutions, linear layers and matrix products; `ops` are element-wise, normalisation and
+    pooling operations. `window` is None where every output unit sees one input unit.
+    """
+
+    out: Sig
+    weights: tuple[Weight, ...] = ()
+    macs: int = 0
+    ops: int = 0
+    window: Window | None = None
+    params: int = 0
+
+
+class Torch(NamedTuple):
+    """The PyTorch layer of a leaf, as data: a class of `torch.nn` or `convsmith.nn.layers`, and its arguments."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class Node(ABC):
+    """A value: frozen, comparable, hashable, serialisable. Layers, joins and combinators are nodes."""
+
+    kind: ClassVar[str]
+
+    @property
+    def label(self) -> str:
+        """The word for this node in tables."""
+        return self.kind
+
+    @abstractmethod
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        """Append this node's rows and say where the signal then stands."""
+
+
+class Leaf(Node):
+    """A node that becomes one row of the graph."""
+
+    category: ClassVar[Category]
+    relative: ClassVar[tuple[str, ...]] = ()
+    """Fields that may hold a relative width."""
+
+    def resolve(self, here: int, scope: Scope) -> Self:
+        """This node with its relative widths turned into numbers."""
+        changed = {
+            name: value.resolve(here, scope)
+            for name in self.relative
+            if isinstance(value := getattr(self, name), Width)
+        }
+        return replace(self, **changed) if changed else self  # type: ignore[type-var]
+
+
+class Layer(Leaf):
+    """A leaf with one input."""
+
+    @abstractmethod
+    def infer(self, sig: Sig) -> Facts:
+        """Facts for this input. Raises ShapeError (without the path: the trace adds it)."""
+
+    @abstractmethod
+    def torch(self, sig: Sig) -> Torch:
+        """The PyTorch layer for this input."""
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        return tracer.layer(self, at, path, scope)
+
+
+class Join(Leaf):
+    """A leaf with several inputs; combinators place it, nobody writes one."""
+
+    category: ClassVar[Category] = "join"
+
+    @abstractmethod
+    def infer(self, *sigs: Sig) -> Facts:
+        """Facts for these inputs. Raises ShapeError (without the path: the trace adds it)."""
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        raise SpecError(f"{path}: {self.kind} joins branches and cannot stand in a sequence")
+
+
+def facts(out: Sig, weights: tuple[Weight, ...] = (), **numbers: Any) -> Facts:
+    """Facts with `params` counted from the trainable weights."""
+    return Facts(out, weights, params=sum(prod(w.shape) for w in weights if w.trainable), **numbers)
+
+
+def positive(node: Leaf, **values: object) -> None:
+    """Refuse anything but integers >= 1 (or relative widths, in the fields that take them)."""
+    for name, value in values.items():
+        if not (isinstance(value, Width) and name in node.relative):
+            positive_size(f"{node.kind}: {name}", value)
+
+
+def positive_pairs(node: Leaf, **values: object) -> None:
+    """Refuse anything but integers >= 1 or pairs of them."""
+    for name, value in values.items():
+        whole = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+        for item in whole:
+            positive_size(f"{node.kind}: {name}", item, got=value)
+
+
+def numbers(node: Leaf, **values: object) -> None:
+    """Refuse anything but finite numbers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise SpecError(f"{node.kind}: {name} must be a finite number, got {value!r}")
+
+
+def fraction(node: Node, **values: float) -> None:
+    """Refuse anything outside 0 <= value < 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise SpecError(f"{node.kind}: {name} must be at least 0 and below 1, got {value!r}")

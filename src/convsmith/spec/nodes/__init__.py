@@ -1,0 +1,1 @@
+"""The layers, one family a file; each file ends with its `NODES`."""

@@ -1,0 +1,84 @@
+"""Windows sliding over an image: padding rules and the output size floor((n + pads - reach) / stride) + 1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from convsmith.spec.errors import ShapeError, SpecError
+from convsmith.spec.node import Node
+from convsmith.spec.signature import LARGEST_SIZE, Pair, Rational, Sig, exact
+
+Pads = tuple[int, int, int, int]
+"""top, bottom, left, right"""
+
+Pad = int | Pair | Pads | Literal["same"] | None
+"""None keeps the size at stride 1 (odd kernels).
+
+"same" is TensorFlow's: ceil(n / stride), the odd pixel at bottom right.
+"""
+
+
+class TooSmall(ShapeError):
+    """The image is smaller than the window; the trace answers with the smallest side that works."""
+
+
+def check_pad(node: Node, pad: object, *, same: bool = True) -> None:
+    """Refuse what is not a `Pad`."""
+    if pad is None or (same and pad == "same"):
+        return
+    items = pad if isinstance(pad, tuple) else (pad,)
+    whole = all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i <= LARGEST_SIZE for i in items)
+    if not whole or (isinstance(pad, tuple) and len(pad) not in (2, 4)):
+        kinds = "an integer, (rows, cols) or (top, bottom, left, right)" + (' or "same"' if same else "")
+        raise SpecError(f"{node.kind}: pad must be {kinds}, none of it negative, got {pad!r}")
+
+
+def pads(pad: Pad, sig: Sig, kernel: Pair, stride: Pair, dilation: Pair) -> Pads:
+    """Padding in pixels on the four sides for this input."""
+    if pad is None:
+        rows, cols = (dilation[axis] * (kernel[axis] - 1) // 2 for axis in (0, 1))
+        return rows, rows, cols, cols
+    if isinstance(pad, str):
+        top, bottom = same_pads(sig.rows, kernel[0], stride[0], dilation[0])
+        left, right = same_pads(sig.cols, kernel[1], stride[1], dilation[1])
+        return top, bottom, left, right
+    if isinstance(pad, int):
+        return pad, pad, pad, pad
+    return pad if len(pad) == 4 else (pad[0], pad[0], pad[1], pad[1])
+
+
+def same_pads(size: int, kernel: int, stride: int, dilation: int) -> Pair:
+    """(before, after) so that the output has ceil(size / stride) pixels."""
+    total = max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+    return total // 2, total - total // 2
+
+
+def slide(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair = (1, 1), *, ceil: bool = False) -> Sig:
+    """Output signature with the input's channels. With `ceil` the last window may start inside the image or its
+    leading pad.
+
+    Raises TooSmall if the padded image is smaller than the window, ShapeError on a flat input.
+    """
+    if sig.flat:
+        raise ShapeError(f"a window wants an image, got a flat vector of {sig.channels}")
+    rows = _out(sig.rows, kernel[0], stride[0], pad[0], pad[1], dilation[0], ceil)
+    cols = _out(sig.cols, kernel[1], stride[1], pad[2], pad[3], dilation[1], ceil)
+    if rows < 1 or cols < 1:
+        window = f"{kernel[0]}×{kernel[1]}" + (f" (dilation {dilation[0]})" if dilation != (1, 1) else "")
+        raise TooSmall(f"the image is too small: {sig.rows}×{sig.cols} here, below the window of {window}")
+    return Sig(sig.channels, rows, cols, grow(sig, stride))
+
+
+def _out(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, ceil: bool) -> int:
+    span = size + before + after - dilation * (kernel - 1) - 1
+    if span < 0 and not ceil:  # torch's ceil mode lets one window hang over an image smaller than itself
+        return 0
+    count = (-(-span // stride) if ceil else span // stride) + 1
+    return count - 1 if ceil and (count - 1) * stride >= size + before else count
+
+
+def grow(sig: Sig, stride: tuple[Rational, Rational]) -> tuple[Rational, Rational]:
+    """Cumulative stride after a layer of this stride."""
+    if stride == (1, 1):
+        return sig.stride
+    return exact(sig.stride[0] * stride[0]), exact(sig.stride[1] * stride[1])

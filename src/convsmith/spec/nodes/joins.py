@@ -1,0 +1,61 @@
+"""Where branches meet: sum, concatenation, product. Combinators place these; `torch` gives the operation's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convsmith.spec.errors import ShapeError
+from convsmith.spec.node import Facts, Join
+from convsmith.spec.signature import Sig
+
+
+@dataclass(frozen=True)
+class Add(Join):
+    """Element-wise sum of equal shapes; one operation per element and extra input."""
+
+    kind: ClassVar[str] = "add"
+
+    def infer(self, *sigs: Sig) -> Facts:
+        if len({sig.shape for sig in sigs}) > 1:
+            raise ShapeError(f"cannot add {_both(sigs)}; {_remedy(sigs)}")
+        return Facts(sigs[0], ops=(len(sigs) - 1) * sigs[0].elements)
+
+
+@dataclass(frozen=True)
+class Concat(Join):
+    """Concatenation along the channels; costs no operation."""
+
+    kind: ClassVar[str] = "concat"
+
+    def infer(self, *sigs: Sig) -> Facts:
+        if len({sig.shape[1:] for sig in sigs}) > 1 or len({sig.flat for sig in sigs}) > 1:
+            raise ShapeError(f"cannot concatenate {_both(sigs)}; give every branch the same stride and padding")
+        return Facts(sigs[0]._replace(channels=sum(sig.channels for sig in sigs)))
+
+
+@dataclass(frozen=True)
+class Mul(Join):
+    """x * gate, where the gate has x's channels and is 1 x 1 or of x's size; one operation per element of x."""
+
+    kind: ClassVar[str] = "mul"
+
+    def infer(self, *sigs: Sig) -> Facts:
+        image, gate = sigs
+        if gate.channels != image.channels or gate.shape[1:] not in ((1, 1), image.shape[1:]):
+            raise ShapeError(f"a gate of {gate} cannot scale {image}; end it with Conv(BACK)")
+        return Facts(image, ops=image.elements)
+
+
+def _both(sigs: tuple[Sig, ...]) -> str:
+    return " and ".join(map(str, sigs))
+
+
+def _remedy(sigs: tuple[Sig, ...]) -> str:
+    a, b = sigs[0], sigs[-1]
+    if a.channels != b.channels:
+        return f"give the shortcut a projection to {a.channels} channels"
+    return f"branches end at {a.rows}×{a.cols} and {b.rows}×{b.cols}: give both the same stride and padding"
+
+
+NODES = (Add, Concat, Mul)

@@ -1,0 +1,66 @@
+"""Fully connected layers, and the radial-basis output of 1998."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convsmith.spec.errors import ShapeError
+from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, facts, positive
+from convsmith.spec.signature import Sig
+from convsmith.spec.widths import Channels
+
+
+@dataclass(frozen=True)
+class Linear(Layer):
+    """y = W x + b on a flat vector; weight [out, in]; MACs = in * out."""
+
+    out: Channels
+    bias: bool = True
+    kind: ClassVar[str] = "linear"
+    category: ClassVar[Category] = "linear"
+    relative: ClassVar[tuple[str, ...]] = ("out",)
+
+    def __post_init__(self) -> None:
+        positive(self, out=self.out)
+
+    def infer(self, sig: Sig) -> Facts:
+        _flat(sig, "a linear layer")
+        assert isinstance(self.out, int)  # the trace resolves relative widths first
+        bias = (Weight("bias", (self.out,)),) if self.bias else ()
+        weights = (Weight("weight", (self.out, sig.channels)), *bias)
+        return facts(sig._replace(channels=self.out), weights, macs=self.out * sig.channels)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("Linear", {"in_features": sig.channels, "out_features": self.out, "bias": self.bias})
+
+
+@dataclass(frozen=True)
+class Rbf(Layer):
+    """y[j] = -|x - w[j]|^2 with fixed codes w of +1 and -1 (LeCun et al. 1998, Eq. 7; the sign makes it a logit).
+
+    Nothing here is trained; the codes are a buffer [out, in]. Counted as 3 operations a code bit, no MACs.
+    """
+
+    out: int
+    kind: ClassVar[str] = "rbf"
+    category: ClassVar[Category] = "linear"
+
+    def __post_init__(self) -> None:
+        positive(self, out=self.out)
+
+    def infer(self, sig: Sig) -> Facts:
+        _flat(sig, "a radial-basis layer")
+        codes = Weight("weight", (self.out, sig.channels), trainable=False)
+        return facts(sig._replace(channels=self.out), (codes,), ops=3 * self.out * sig.channels)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("Rbf", {"in_features": sig.channels, "out_features": self.out})
+
+
+def _flat(sig: Sig, who: str) -> None:
+    if not sig.flat:
+        raise ShapeError(f"{who} wants a flat vector, got an image of {sig}; put Flatten before it")
+
+
+NODES = (Linear, Rbf)

@@ -1,0 +1,48 @@
+"""Layers that act in training alone and cost nothing afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convsmith.spec.node import Category, Facts, Layer, Torch, fraction
+from convsmith.spec.signature import Sig
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Zero each element with probability `rate` (not the probability to keep) in training (Srivastava et al. 2014)."""
+
+    rate: float = 0.5
+    kind: ClassVar[str] = "dropout"
+    category: ClassVar[Category] = "regularisation"
+
+    def __post_init__(self) -> None:
+        fraction(self, rate=self.rate)
+
+    def infer(self, sig: Sig) -> Facts:
+        return Facts(sig)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("Dropout", {"p": self.rate})
+
+
+@dataclass(frozen=True)
+class DropPath(Layer):
+    """Zero a whole sample's branch with probability `rate` in training: stochastic depth (Huang et al. 2016)."""
+
+    rate: float = 0.1
+    kind: ClassVar[str] = "drop_path"
+    category: ClassVar[Category] = "regularisation"
+
+    def __post_init__(self) -> None:
+        fraction(self, rate=self.rate)
+
+    def infer(self, sig: Sig) -> Facts:
+        return Facts(sig)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("DropPath", {"rate": self.rate})
+
+
+NODES = (Dropout, DropPath)

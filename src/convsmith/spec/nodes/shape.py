@@ -1,0 +1,100 @@
+"""Layers that only move or pad numbers: flatten, channel shuffle, zero channels, a slice of the channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convsmith.spec.errors import ShapeError, SpecError
+from convsmith.spec.node import Category, Facts, Layer, Torch, positive
+from convsmith.spec.signature import Sig
+from convsmith.spec.widths import Channels
+
+
+@dataclass(frozen=True)
+class FlattenLayer(Layer):
+    """(N, C, H, W) -> (N, C * H * W); write `Flatten`."""
+
+    kind: ClassVar[str] = "flatten"
+    category: ClassVar[Category] = "shape"
+
+    def infer(self, sig: Sig) -> Facts:
+        return Facts(Sig(sig.elements, 1, 1, sig.stride, flat=True))
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("Flatten", {})
+
+
+Flatten = FlattenLayer()
+
+
+@dataclass(frozen=True)
+class Shuffle(Layer):
+    """Channel shuffle (Zhang et al. 2018, Fig. 1): channel g * n + i moves to i * groups + g."""
+
+    groups: int
+    kind: ClassVar[str] = "shuffle"
+    category: ClassVar[Category] = "shape"
+
+    def __post_init__(self) -> None:
+        positive(self, groups=self.groups)
+
+    def infer(self, sig: Sig) -> Facts:
+        if sig.flat:
+            raise ShapeError(f"channel shuffle wants an image, got a flat vector of {sig.channels}")
+        if sig.channels % self.groups:
+            raise ShapeError(f"{sig.channels} channels do not divide into {self.groups} groups to shuffle")
+        return Facts(sig)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("ChannelShuffle", {"groups": self.groups})
+
+
+@dataclass(frozen=True)
+class ZeroChannels(Layer):
+    """Append channels of zeros up to `to`: the parameter-free shortcut A of He et al. 2015."""
+
+    to: Channels
+    kind: ClassVar[str] = "zero_channels"
+    category: ClassVar[Category] = "shape"
+    relative: ClassVar[tuple[str, ...]] = ("to",)
+
+    def __post_init__(self) -> None:
+        positive(self, to=self.to)
+
+    def infer(self, sig: Sig) -> Facts:
+        assert isinstance(self.to, int)  # the trace resolves relative widths first
+        if self.to < sig.channels:
+            raise ShapeError(f"zero channels can only be added: {sig.channels} enter, {self.to} are wanted")
+        return Facts(sig._replace(channels=self.to))
+
+    def torch(self, sig: Sig) -> Torch:
+        assert isinstance(self.to, int)
+        return Torch("ZeroChannels", {"extra": self.to - sig.channels})
+
+
+@dataclass(frozen=True)
+class Slice(Layer):
+    """Part `index` of `parts` equal parts of the channels; `Split` places it."""
+
+    index: int
+    parts: int
+    kind: ClassVar[str] = "slice"
+    category: ClassVar[Category] = "shape"
+
+    def __post_init__(self) -> None:
+        positive(self, parts=self.parts)
+        if not 0 <= self.index < self.parts:
+            raise SpecError(f"slice: index must be between 0 and {self.parts - 1}, got {self.index!r}")
+
+    def infer(self, sig: Sig) -> Facts:
+        if sig.channels % self.parts:
+            raise ShapeError(f"{sig.channels} channels do not split into {self.parts} equal parts")
+        return Facts(sig._replace(channels=sig.channels // self.parts))
+
+    def torch(self, sig: Sig) -> Torch:
+        size = sig.channels // self.parts
+        return Torch("ChannelSlice", {"start": self.index * size, "stop": (self.index + 1) * size})
+
+
+NODES = (FlattenLayer, Shuffle, ZeroChannels, Slice)

@@ -1,0 +1,198 @@
+"""The one trace: a description and an input signature become a `Graph`, from which everything else is read.
+
+Only this file walks a description, and only leaves know their shapes; equal leaves on equal inputs are asked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from convsmith.spec.errors import ShapeError, SpecError
+from convsmith.spec.network import Network
+from convsmith.spec.node import Node
+from convsmith.spec.nodes.geometry import TooSmall
+from convsmith.spec.signature import Pair, Sig, positive_sides, positive_size
+from convsmith.spec.widths import Scope
+
+if TYPE_CHECKING:
+    from convsmith.spec.node import Facts, Join, Layer, Leaf
+
+INPUT = -1
+"""Index that stands for the network's input in `Row.inputs`."""
+
+LARGEST_SIDE = 4096
+
+
+class At(NamedTuple):
+    """Where the signal stands while tracing: the row that made it, and its signature."""
+
+    row: int
+    sig: Sig
+
+
+class Row(NamedTuple):
+    """One operation: `path` in the module tree, the leaf with its widths resolved, the rows it reads, and its facts.
+
+    `tap` is the path of the auxiliary head that the row belongs to, or None for the network itself.
+    """
+
+    path: str
+    node: Leaf
+    inputs: tuple[int, ...]
+    facts: Facts
+    tap: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The leaf's word in tables: conv, relu, add, ..."""
+        return self.node.label
+
+    @property
+    def out(self) -> Sig:
+        """Signature of the output."""
+        return self.facts.out
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A traced network: plain data, no weights, no torch. `rows` are in execution order.
+
+    `output` is the index of the row that holds the logits, `taps` the auxiliary outputs by path.
+    """
+
+    input: Sig
+    rows: tuple[Row, ...]
+    output: int
+    taps: tuple[tuple[str, int], ...] = ()
+    name: str = ""
+
+    def sigs(self, row: Row) -> tuple[Sig, ...]:
+        """Signatures of a row's inputs."""
+        return tuple(self.input if index == INPUT else self.rows[index].facts.out for index in row.inputs)
+
+    @cached_property
+    def weights(self) -> Mapping[str, tuple[int, ...]]:
+        """State-dict key -> shape, buffers included, in order."""
+        return {f"{row.path}.{w.name}": w.shape for row in self.rows for w in row.facts.weights}
+
+
+class Tracer:
+    """Collects rows while nodes flow."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.taps: list[tuple[str, int]] = []
+        self._tap: str | None = None
+        self._known: dict[Any, tuple[Leaf, Facts]] = {}
+
+    def layer(self, node: Layer, at: At, path: str, scope: Scope) -> At:
+        """Append one layer's row."""
+        key = (id(node), at.sig, scope) if node.relative else (id(node), at.sig)  # the description keeps node alive
+        known = self._known.get(key)
+        if known is None:
+            try:
+                resolved = node.resolve(at.sig.channels, scope)
+                known = resolved, resolved.infer(at.sig)
+            except SpecError as error:
+                raise type(error)(f"{path or node.kind}: {error}") from None
+            self._known[key] = known
+        self.rows.append(Row(path or node.kind, known[0], (at.row,), known[1], self._tap))
+        return At(len(self.rows) - 1, known[1].out)
+
+    def join(self, node: Join, ats: tuple[At, ...], path: str) -> At:
+        """Append the row where branches meet."""
+        key = (id(node), *(at.sig for at in ats))
+        known = self._known.get(key)
+        if known is None:
+            try:
+                known = node, node.infer(*(at.sig for at in ats))
+            except ShapeError as error:
+                where = path.rpartition(".")[0] or path
+                raise ShapeError(f"{where}: {error}") from None
+            self._known[key] = known
+        self.rows.append(Row(path, node, tuple([at.row for at in ats]), known[1], self._tap))
+        return At(len(self.rows) - 1, known[1].out)
+
+    def tap(self, path: str, head: Node, at: At, scope: Scope) -> None:
+        """Trace an auxiliary head whose output gets the name `path`."""
+        if self._tap is not None:
+            raise SpecError(f"{path}: an auxiliary head cannot stand inside another ({self._tap})")
+        self._tap = path
+        end = head.flow(self, at, path, scope)
+        self._tap = None
+        self.taps.append((path, end.row))
+
+
+def trace(network: Network | Node, side: int | Pair | None = None, channels: int | None = None) -> Graph:
+    """Every operation of a network on an image of `side` (or (rows, cols)) and `channels`.
+
+    A `Network` brings its own input size as default; a bare node needs `side` and takes 3 channels.
+    Raises SpecError on sizes below 1, ShapeError where sizes do not meet; its message begins with the layer's path
+    and, for an image that is too small, ends with the smallest side that works.
+    """
+    name, body = "", network
+    if isinstance(network, Network):
+        name, body = network.name, network.body
+        side = network.side if side is None else side
+        channels = network.channels if channels is None else channels
+    if side is None:
+        raise SpecError("a description without an input size needs side=, in pixels")
+    if not isinstance(body, Node):
+        raise SpecError(f"a description is a node or a network, got {body!r}")
+    rows, cols = positive_sides(side)
+    start = Sig(positive_size("channels", 3 if channels is None else channels), rows, cols)
+    return _trace(body, start, name)
+
+
+def _trace(body: Any, start: Sig, name: str) -> Graph:
+    try:
+        graph = _walk(body, start, name)
+    except TooSmall as error:
+        least = _smallest_side(body, start)
+        remedy = f"the smallest side that works is {least}" if least else "no image size works"
+        raise ShapeError(f"{error} ({start.rows}×{start.cols} at the input; {remedy})") from None
+    if len({row.path for row in graph.rows}) < len(graph.rows):
+        seen: set[str] = set()
+        twice = next(row.path for row in graph.rows if row.path in seen or seen.add(row.path))  # type: ignore[func-returns-value]
+        raise SpecError(f"{twice}: two layers have this path; give the branches or layers different names")
+    return graph
+
+
+def _walk(body: Any, start: Sig, name: str) -> Graph:
+    tracer = Tracer()
+    try:
+        end = body.flow(tracer, At(INPUT, start), "", Scope())
+    except RecursionError:
+        raise SpecError("the description is nested too deeply") from None
+    if not tracer.rows:
+        raise SpecError("the description has no layer")
+    return Graph(start, tuple(tracer.rows), end.row, tuple(tracer.taps), name)
+
+
+def _smallest_side(body: Any, start: Sig) -> int | None:
+    def works(side: int) -> bool:
+        try:
+            _walk(body, start._replace(rows=side, cols=side), "")
+        except TooSmall:
+            return False
+        except SpecError:
+            return True  # large enough for every window; what else is wrong is reported by itself
+        return True
+
+    low, high = 0, 1
+    while not works(high):
+        low, high = high, high * 2
+        if high > LARGEST_SIDE:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
+
+
+def under(path: str, name: str) -> str:
+    """`path.name`, where either may be empty."""
+    return f"{path}.{name}" if path and name else path or name
