@@ -1,0 +1,42 @@
+"""Images with labels: where they come from, what is wrong with them, how they are split, resized and augmented.
+
+`load("digits")` or `load("a/folder")` gives `Data`: three sets in memory, a class map and the preprocessing that every
+later use of the network shares. `diagnose` says what is wrong with a folder without training on it.
+"""
+
+from __future__ import annotations
+
+from convsmith.data.augment import Augment
+from convsmith.data.builtin import SOURCES
+from convsmith.data.dataset import Data, ImageSet
+from convsmith.data.doctor import diagnose, examine
+from convsmith.data.finding import Finding
+from convsmith.data.keyed import keyed_uniforms
+from convsmith.data.loading import load
+from convsmith.data.predict import images_from
+from convsmith.data.preprocess import Preprocess, cover, statistics
+from convsmith.data.source import Example, Source
+from convsmith.data.sources import open_source
+from convsmith.data.whole import Outline, load_set, outline
+
+__all__ = [
+    "SOURCES",
+    "Augment",
+    "Data",
+    "Example",
+    "Finding",
+    "ImageSet",
+    "Outline",
+    "Preprocess",
+    "Source",
+    "cover",
+    "diagnose",
+    "examine",
+    "images_from",
+    "keyed_uniforms",
+    "load",
+    "load_set",
+    "open_source",
+    "outline",
+    "statistics",
+]

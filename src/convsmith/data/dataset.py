@@ -1,0 +1,126 @@
+"""Images in memory, ready for training: three sets, their class map, and the preprocessing that goes with them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from convsmith.data.finding import Finding
+from convsmith.data.memory import too_large
+from convsmith.data.pixels import to_tensor
+from convsmith.data.preprocess import Preprocess, statistics
+from convsmith.data.source import Example, Source
+from convsmith.spec.errors import DataError
+
+BLOCK = 1024  # images resized at a time, as float copies are four times as large
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """images: uint8 (N, C, side, side); labels: int64 (N,), indices into the class map; names: N, as in the source."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.names)
+
+
+class Originals(ABC):
+    """The images before resizing, in the order train, val, test."""
+
+    @abstractmethod
+    def at(self, preprocess: Preprocess) -> torch.Tensor:
+        """uint8 (N, C, side, side), by `preprocess.resize` of each original."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept(Originals):
+    """Small images of one size, uint8 (N, C, h, w), kept in memory."""
+
+    pixels: torch.Tensor
+
+    def at(self, preprocess: Preprocess) -> torch.Tensor:
+        """Resized in blocks; the very tensor where the size already fits."""
+        if self.pixels.shape[-2:] == (preprocess.side, preprocess.side):
+            return self.pixels
+        starts = range(0, len(self.pixels), BLOCK)
+        return torch.cat([preprocess.resize(self.pixels[start : start + BLOCK]) for start in starts])
+
+
+@dataclass(frozen=True, eq=False)
+class Sourced(Originals):
+    """Large images or images of many sizes, decoded anew from their source."""
+
+    source: Source
+    examples: Sequence[Example]
+
+    def at(self, preprocess: Preprocess) -> torch.Tensor:
+        """One decode per image; DataError if a file has gone or changed beyond reading."""
+        shape = (len(self.examples), preprocess.channels, preprocess.side, preprocess.side)
+        images = torch.empty(shape, dtype=torch.uint8)
+        for row, example in zip(images, self.examples, strict=True):
+            original = to_tensor(example.name, self.source.read(example), preprocess.channels)
+            row.copy_(preprocess.resize(original[None])[0])
+        return images
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set at one side.
+
+    classes      the class map: label i is classes[i]; made once, from training, in natural order
+    preprocess   side, and mean and deviation of train.images
+    flip         whether left-right mirror images keep their class
+    findings     the doctor's warnings and notes
+    fingerprint  sha256 over names, labels, splits and pixels; the same at every side
+    """
+
+    name: str
+    train: ImageSet
+    val: ImageSet
+    test: ImageSet
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    flip: bool
+    findings: tuple[Finding, ...]
+    fingerprint: str
+    originals: Originals | None = field(default=None, repr=False)
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.preprocess.channels
+
+    @property
+    def side(self) -> int:
+        """Height = width of the images in pixels."""
+        return self.preprocess.side
+
+    def resized(self, side: int) -> Data:
+        """The same images at another side, from the originals (without any, from the present images).
+
+        Mean and deviation are recomputed. Small images of one size are resized in memory, others decoded anew.
+
+        Raises DataError if that takes more memory than there is.
+        """
+        if side < 1:
+            raise DataError(f"side must be at least 1 pixel, got {side}")
+        if side == self.side:
+            return self
+        total = len(self.train) + len(self.val) + len(self.test)
+        large = too_large(total, self.channels, side)
+        if large:
+            raise DataError(large)
+        originals = self.originals or Kept(torch.cat([self.train.images, self.val.images, self.test.images]))
+        images = originals.at(replace(self.preprocess, side=side))
+        first, second = len(self.train), len(self.train) + len(self.val)
+        train = replace(self.train, images=images[:first])
+        val = replace(self.val, images=images[first:second])
+        test = replace(self.test, images=images[second:])
+        return replace(self, train=train, val=val, test=test, preprocess=Preprocess(side, *statistics(train.images)))
