@@ -9,6 +9,7 @@ from typing import Any
 from convsmith.spec.errors import SpecError, UnknownName, nearest
 from convsmith.spec.network import Network, Provenance
 from convsmith.spec.node import Node
+from convsmith.spec.signature import positive_size
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Variant:
                 raise UnknownName(
                     f"{name} has no option {option!r}{nearest(option, known)} (it has {', '.join(others)})"
                 )
-        classes = self.classes if classes is None else classes
+        classes = positive_size("classes", self.classes if classes is None else classes)
         try:
             body = self.build(classes=classes, **{**self.options, **options})
         except (TypeError, ValueError, OverflowError) as error:

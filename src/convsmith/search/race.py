@@ -1,0 +1,122 @@
+"""Successive halving (Jamieson & Talwalkar 2016): all start, the better half trains longer, until one is left.
+
+Every rung trains anew with its whole schedule in the epochs that it has, so that a short training ends at a learning
+rate of zero like a long one, and so that an interrupted race goes on from its scores alone. Ranked on the validation
+split; the test split is not touched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from convsmith.data import Data, ImageSet
+from convsmith.nn import build
+from convsmith.search.designs import Design
+from convsmith.train import Interrupted, Recipe, Watch, train
+
+LARGEST = 5000
+"""Training images that a race uses at most."""
+
+
+@dataclass
+class Entry:
+    """A design in the race, what it was estimated to take, and its scores so far, one a rung."""
+
+    design: Design
+    memory_bytes: int
+    seconds: float
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    chosen: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        d, cost = self.design, self.design.cost
+        row = {
+            "family": d.family,
+            "depth": d.depth,
+            "width": d.width,
+            "side": d.side,
+            "channels": d.channels,
+            "classes": d.classes,
+        }
+        costs = {"params": cost.params, "macs": cost.macs, "memory_bytes": self.memory_bytes, "seconds": self.seconds}
+        return {"name": d.name, "design": row, "side": d.side, **costs, "scores": self.scores, "chosen": self.chosen}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Entry:
+        """Inverse of `to_json`."""
+        return Entry(Design(**data["design"]), data["memory_bytes"], data["seconds"], data["scores"], data["chosen"])
+
+
+def rungs(epochs: int, entries: int) -> tuple[int, ...]:
+    """Epochs of each rung: the last, when two are left, has a quarter of the whole training, each earlier one half."""
+    count = max(1, (entries - 1).bit_length())
+    return tuple(max(1, epochs // 4 // 2 ** (count - 1 - rung)) for rung in range(count))
+
+
+def race(
+    entries: Sequence[Entry], data: Data, recipe: Recipe, *, seed: int, watch: Watch, saved: Callable[[], None]
+) -> Entry:
+    """The entry that wins on the validation split; `saved` is called after each training. `recipe` must be settled.
+
+    Scores that entries already have are not measured again. Raises Interrupted on Ctrl-C; finished trainings are kept.
+    """
+    assert recipe.epochs is not None
+    small = subset(data, LARGEST)
+    running = list(entries)
+    if len(running) == 1:
+        running[0].chosen = True
+        saved()
+        return running[0]
+    rounds = len(rungs(recipe.epochs, len(entries)))
+    for rung, epochs in enumerate(rungs(recipe.epochs, len(running))):
+        for number, entry in enumerate(running):
+            if len(entry.scores) <= rung:
+                title = f"race {rung + 1} of {rounds} · {number + 1}/{len(running)} · {entry.design.name}"
+                entry.scores.append(_try(entry.design, small, recipe, epochs, seed=seed, watch=watch, title=title))
+                saved()
+        running.sort(key=lambda entry: _standing(entry.scores[rung]))
+        running = running[: max(1, len(running) // 2)]
+    running[0].chosen = True
+    saved()
+    return running[0]
+
+
+def _try(
+    design: Design, data: Data, recipe: Recipe, epochs: int, *, seed: int, watch: Watch, title: str
+) -> dict[str, Any]:
+    begun = time.perf_counter()
+    net = build(design.network, seed=seed)
+    try:
+        history = train(
+            net, data.resized(design.side), replace(recipe, epochs=epochs), seed=seed, watch=watch, title=title
+        )
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    last = history[-1]
+    seconds = time.perf_counter() - begun
+    return {"epochs": epochs, "top1": last["val_top1"], "loss": last["val_loss"], "seconds": round(seconds, 2)}
+
+
+def _standing(score: dict[str, Any]) -> tuple[float, float]:
+    """Smaller is better: top-1, and the loss between equals."""
+    return -score["top1"], score["loss"]
+
+
+def subset(data: Data, largest: int) -> Data:
+    """`data` with at most `largest` training images, the same share of every class. Validation and test stay."""
+    if len(data.train) <= largest:
+        return data
+    labels = data.train.labels
+    kept = []
+    for label in range(len(data.classes)):
+        members = (labels == label).nonzero()[:, 0]
+        kept += members[: max(1, round(len(members) * largest / len(labels)))].tolist()
+    return replace(data, train=_take(data.train, sorted(kept)))
+
+
+def _take(images: ImageSet, rows: list[int]) -> ImageSet:
+    return ImageSet(images.images[rows], images.labels[rows], tuple(images.names[i] for i in rows))

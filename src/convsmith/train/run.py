@@ -1,0 +1,145 @@
+"""A run: a folder that holds one training, complete enough to resume, evaluate, export and reproduce.
+
+run.json                 what was asked: command, data, class map, recipe, budget, seed, environment, status
+spec.json                the network
+metrics.jsonl            a line an epoch
+checkpoint.safetensors   where training stands (weights, momentum, random state)
+weights.safetensors      the trained weights
+race.json                how `fit` chose (fit only)
+test.json, measured.json, export.json, model.onnx, card.md, report.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from convsmith.spec.codec import read as read_spec
+from convsmith.spec.codec import write as write_spec
+from convsmith.spec.errors import RunError
+from convsmith.spec.files import write_whole
+from convsmith.spec.network import Network
+
+FORMAT, VERSION = "convsmith.run", 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder on disk. Use `Run.create` and `Run.open`."""
+
+    folder: Path
+
+    @staticmethod
+    def create(folder: Path, about: dict[str, Any]) -> Run:
+        """Make the folder and its run.json. Raises RunError if it cannot be written or already holds something."""
+        Run.check_free(folder)
+        head = {"format": FORMAT, "version": VERSION, "status": "running", "created": _now()}
+        run = Run(folder)
+        run.write_json("run.json", head | about)
+        return run
+
+    @staticmethod
+    def check_free(folder: Path) -> None:
+        """Make the folder, or raise RunError: asked before anything long begins."""
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            resume = f"; `convsmith resume {folder}` goes on with it" if (folder / "run.json").exists() else ""
+            raise RunError(f"{folder} already holds something: choose another --out{resume}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".probe"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise RunError(f"cannot write in the run folder {folder}: {error.strerror}; choose another --out") from None
+
+    @staticmethod
+    def open(folder: Path) -> Run:
+        """An existing run. Raises RunError if this is none, or of a version that we cannot read."""
+        if not (folder / "run.json").is_file():
+            raise RunError(f"{folder} is not a run folder: it has no run.json")
+        run = Run(folder)
+        about = run.about
+        if about.get("format") != FORMAT or about.get("version") != VERSION:
+            raise RunError(f"{folder} was written by another version ({about.get('format')} {about.get('version')})")
+        return run
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """run.json."""
+        return dict(self.read_json("run.json"))
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of run.json."""
+        self.about.update(changes)
+        self.write_json("run.json", self.about)
+
+    @property
+    def status(self) -> str:
+        """running, interrupted or complete."""
+        return str(self.about["status"])
+
+    def path(self, name: str) -> Path:
+        """A file of the run."""
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        return self.path(name).is_file()
+
+    def write_json(self, name: str, data: Any) -> None:
+        """Write a JSON file whole."""
+        write_whole(self.path(name), (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file of the run. Raises RunError naming it."""
+        try:
+            return json.loads(self.path(name).read_text())
+        except OSError as error:
+            raise RunError(f"{self.path(name)}: {error.strerror}") from None
+        except ValueError:
+            raise RunError(f"{self.path(name)} is broken: not JSON; restore it or start a new run") from None
+
+    def write_spec(self, network: Network) -> None:
+        """Store the network."""
+        write_spec(network, self.path("spec.json"))
+
+    @property
+    def network(self) -> Network:
+        """The network, as stored."""
+        return read_spec(self.path("spec.json"))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class map made at training time: output i is classes[i]."""
+        return tuple(self.about["data"]["classes"])
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Append an epoch to metrics.jsonl."""
+        try:
+            with self.path("metrics.jsonl").open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self.path('metrics.jsonl')}: {error.strerror}") from None
+
+    def rewrite_log(self, records: Iterable[dict[str, Any]]) -> None:
+        """Make metrics.jsonl say what the checkpoint knows, before training goes on from it."""
+        write_whole(self.path("metrics.jsonl"), "".join(json.dumps(r) + "\n" for r in records).encode())
+
+
+def default_folder(name: str) -> Path:
+    """runs/NAME-DATE-TIME, numbered if that is taken."""
+    stem = f"{name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+    folder, number = Path("runs") / stem, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{stem}-{number}"
+    return folder
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

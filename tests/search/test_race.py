@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from convsmith.data import Data, load
+from convsmith.search import Budget, Entry, within
+from convsmith.search import race as race_module
+from convsmith.search.estimate import Speed, training_bytes
+from convsmith.search.race import race, rungs, subset
+from convsmith.train import Interrupted, Recipe, Silent
+
+DESIGNS = within(Budget(params=60_000), 1, 10, 8).designs[:8]
+RECIPE = Recipe(epochs=64, flip=False)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+def entries(count: int = 8) -> list[Entry]:
+    return [Entry(design, 1, 1.0) for design in DESIGNS[:count]]
+
+
+class Judge:
+    """Stands in for training: scores designs by a table and notes what was tried."""
+
+    def __init__(self, top1: dict[str, float], stop_at: int | None = None) -> None:
+        self.top1, self.calls, self.stop_at = top1, [], stop_at  # type: ignore[var-annotated]
+
+    def __call__(self, design: Any, data: Any, recipe: Any, epochs: int, **rest: Any) -> dict[str, Any]:
+        if self.stop_at is not None and len(self.calls) == self.stop_at:
+            raise Interrupted
+        self.calls.append((design.name, epochs))
+        return {"epochs": epochs, "top1": self.top1[design.name], "loss": 1.0, "seconds": 0.1}
+
+
+def test_halving_keeps_the_better_half_each_time(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = Judge({design.name: i / 10 for i, design in enumerate(DESIGNS)})
+    monkeypatch.setattr(race_module, "_try", judge)
+    field, saves = entries(), []
+    winner = race(field, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: saves.append(1))
+    assert winner.design is DESIGNS[7]
+    assert [len(entry.scores) for entry in field] == [1, 1, 1, 1, 2, 2, 3, 3]
+    assert [entry.chosen for entry in field] == [False] * 7 + [True]
+    assert [epochs for _, epochs in judge.calls] == [4] * 8 + [8] * 4 + [16] * 2
+    assert len(saves) == 14 + 1
+
+
+def test_equal_top1_is_decided_by_the_loss(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = {DESIGNS[0].name: 0.5, DESIGNS[1].name: 0.4}
+    monkeypatch.setattr(
+        race_module, "_try", lambda design, *a, **k: {"epochs": 1, "top1": 0.9, "loss": losses[design.name], "seconds": 0}
+    )
+    assert race(entries(2), digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None).design is DESIGNS[1]
+
+
+@pytest.mark.parametrize("stop_at", [0, 3, 8, 11, 13])
+def test_an_interrupted_race_goes_on_from_its_scores(stop_at: int, digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {design.name: (i * 7 % 8) / 10 for i, design in enumerate(DESIGNS)}
+    first = Judge(table, stop_at)
+    monkeypatch.setattr(race_module, "_try", first)
+    field = entries()
+    with pytest.raises(Interrupted):
+        race(field, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None)
+    kept = [Entry.from_json(entry.to_json()) for entry in field]
+    second = Judge(table)
+    monkeypatch.setattr(race_module, "_try", second)
+    winner = race(kept, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None)
+    assert len(first.calls) + len(second.calls) == 14
+    assert table[winner.design.name] == max(table.values())
+
+
+def test_a_single_design_wins_without_a_race(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_module, "_try", None)
+    assert race(entries(1), digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None).chosen
+
+
+@pytest.mark.parametrize(("epochs", "count", "expected"), [(60, 8, (3, 7, 15)), (60, 2, (15,)), (4, 8, (1, 1, 1)), (64, 5, (4, 8, 16))])
+def test_rungs(epochs: int, count: int, expected: tuple[int, ...]) -> None:
+    assert rungs(epochs, count) == expected
+
+
+def test_a_real_race_of_two_finds_the_one_that_can_learn(digits: Data) -> None:
+    tiny, able = DESIGNS[0], max(DESIGNS, key=lambda design: design.cost.macs)
+    small = replace(digits, train=subset(digits, 400).train)
+    field = [Entry(tiny, 1, 1.0), Entry(able, 1, 1.0)]
+    winner = race(field, small, Recipe(epochs=24, batch=32, flip=False), seed=0, watch=Silent(), saved=lambda: None)
+    assert winner.design is able
+
+
+def test_a_subset_keeps_the_classes_shares(digits: Data) -> None:
+    few = subset(digits, 300)
+    assert 295 <= len(few.train) <= 305
+    whole, part = digits.train.labels.bincount() / len(digits.train), few.train.labels.bincount() / len(few.train)
+    assert (whole - part).abs().max() < 0.01
+    assert few.test is digits.test
+
+
+def test_memory_grows_with_the_batch_by_the_activations() -> None:
+    cost = DESIGNS[0].cost
+    assert training_bytes(cost, 9) - training_bytes(cost, 8) == 2 * 4 * cost.activations
+    assert training_bytes(cost, 1) > 12 * cost.params
+
+
+def test_time_is_steps_times_the_time_of_one() -> None:
+    design, speed = DESIGNS[0], Speed(per_layer=1e-4, per_mac=1e-9)
+    step = 1e-4 * len(design.graph.rows) + 1e-9 * 64 * design.cost.macs
+    assert speed.training(design, 129, Recipe(epochs=10, batch=64)) == pytest.approx(10 * 3 * step)
