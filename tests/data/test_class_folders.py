@@ -115,6 +115,22 @@ def test_an_unsplit_archive_in_a_wrapping_folder(plant):
     assert shape(open_source(packed(plant({"a": 1, "b": 1}), ".zip", inside=True))) == {"all": ["a", "b"]}
 
 
+def test_several_folders_around_everything_are_looked_through(plant, tmp_path):
+    folder = plant({"images/cat": 2, "images/dog": 1})
+    (folder / "README.md").write_text("about")
+    source = open_source(folder)
+    assert shape(source) == {"all": ["cat", "cat", "dog"]}
+    assert "1 folder around everything, looked through: 'images'" in messages(source)
+    assert shape(open_source(packed(folder, ".zip", inside=True))) == {"all": ["cat", "cat", "dog"]}
+
+
+def test_a_class_with_folders_of_its_own_beside_an_empty_class_is_no_wrapper(plant):
+    folder = plant({"cat/2021": 1, "cat/2022": 1})
+    (folder / "dog").mkdir()
+    with pytest.raises(DataError, match="single class, 'cat'"):
+        open_source(folder)
+
+
 def test_members_that_leave_the_archive_and_links_are_left_out(plant, tmp_path):
     folder = plant({"a": 1, "b": 1})
     path = tmp_path / "odd.tar"

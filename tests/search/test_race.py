@@ -53,13 +53,17 @@ def test_halving_keeps_the_better_half_each_time(digits: Data, monkeypatch: pyte
 def test_equal_top1_is_decided_by_the_loss(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = {DESIGNS[0].name: 0.5, DESIGNS[1].name: 0.4}
     monkeypatch.setattr(
-        race_module, "_try", lambda design, *a, **k: {"epochs": 1, "top1": 0.9, "loss": losses[design.name], "seconds": 0}
+        race_module,
+        "_try",
+        lambda design, *a, **k: {"epochs": 1, "top1": 0.9, "loss": losses[design.name], "seconds": 0},
     )
     assert race(entries(2), digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None).design is DESIGNS[1]
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 8, 11, 13])
-def test_an_interrupted_race_goes_on_from_its_scores(stop_at: int, digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_race_goes_on_from_its_scores(
+    stop_at: int, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = {design.name: (i * 7 % 8) / 10 for i, design in enumerate(DESIGNS)}
     first = Judge(table, stop_at)
     monkeypatch.setattr(race_module, "_try", first)
@@ -79,7 +83,9 @@ def test_a_single_design_wins_without_a_race(digits: Data, monkeypatch: pytest.M
     assert race(entries(1), digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None).chosen
 
 
-@pytest.mark.parametrize(("epochs", "count", "expected"), [(60, 8, (3, 7, 15)), (60, 2, (15,)), (4, 8, (1, 1, 1)), (64, 5, (4, 8, 16))])
+@pytest.mark.parametrize(
+    ("epochs", "count", "expected"), [(60, 8, (3, 7, 15)), (60, 2, (15,)), (4, 8, (1, 1, 1)), (64, 5, (4, 8, 16))]
+)
 def test_rungs(epochs: int, count: int, expected: tuple[int, ...]) -> None:
     assert rungs(epochs, count) == expected
 

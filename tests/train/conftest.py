@@ -16,7 +16,9 @@ from convsmith.train import Recipe
 def digits() -> Data:
     """The embedded digits, 120 of them for training."""
     data = load("digits")
-    few = replace(data.train, images=data.train.images[:121], labels=data.train.labels[:121], names=data.train.names[:121])
+    few = replace(
+        data.train, images=data.train.images[:121], labels=data.train.labels[:121], names=data.train.names[:121]
+    )
     return replace(data, train=few)
 
 

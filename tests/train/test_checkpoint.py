@@ -59,7 +59,7 @@ def test_a_truncated_checkpoint_is_named(keep: float, net: Net, digits: Data, tm
 def test_the_checkpoint_of_another_network_is_refused(net: Net, digits: Data, tmp_path: Path) -> None:
     checkpoint.write(tmp_path / "c.safetensors", net, stepped(net, digits), Position())
     other = build(convsmith.spec("resnet20", depth=8, width=5), channels=1, side=8)
-    with pytest.raises(RunError, match="belongs to another network than spec.json"):
+    with pytest.raises(RunError, match=r"belongs to another network than spec\.json"):
         checkpoint.read(tmp_path / "c.safetensors", other, make_optimiser(other, Recipe()))
 
 

@@ -49,7 +49,9 @@ def test_metrics_equal_scikit_learns(n: int, classes: int) -> None:
     assert found.top1 == pytest.approx(metrics.accuracy_score(y, p))
     assert found.loss == pytest.approx(metrics.log_loss(y, logits.double().softmax(1).numpy(), labels=every), rel=1e-5)
     assert [list(row) for row in found.confusion] == metrics.confusion_matrix(y, p, labels=every).tolist()
-    precision, recall, f1, count = metrics.precision_recall_fscore_support(y, p, labels=every, zero_division=float("nan"))
+    precision, recall, f1, count = metrics.precision_recall_fscore_support(
+        y, p, labels=every, zero_division=float("nan")
+    )
     for i, row in enumerate(found.per_class):
         assert row["n"] == count[i]
         for key, value in (("precision", precision[i]), ("recall", recall[i]), ("f1", f1[i])):

@@ -22,10 +22,12 @@ def test_a_run_knows_what_was_asked(tmp_path: Path) -> None:
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(RunError, match="already holds something: choose another --out$"):
+    with pytest.raises(RunError, match=r"already holds something: choose another --out$"):
         Run.create(tmp_path, {})
     Run.create(tmp_path / "run", {})
-    with pytest.raises(RunError, match=r"already holds something: choose another --out; `convsmith resume .*run` goes on"):
+    with pytest.raises(
+        RunError, match=r"already holds something: choose another --out; `convsmith resume .*run` goes on"
+    ):
         Run.create(tmp_path / "run", {})
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -37,7 +39,9 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(RunError, match=r"cannot write in the run folder .*: Read-only file system; choose another --out"):
+    with pytest.raises(
+        RunError, match=r"cannot write in the run folder .*: Read-only file system; choose another --out"
+    ):
         Run.create(tmp_path / "run", {})
 
 
@@ -48,7 +52,7 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_or_a_broken_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is not a run folder: it has no run.json"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no run\.json"):
         Run.open(tmp_path)
     run = Run.create(tmp_path / "run", {})
     run.path("run.json").write_text("{")
@@ -72,4 +76,6 @@ def test_a_trained_network_comes_back_with_its_preprocessing_and_classes(tmp_pat
     assert trained.classes == ("a", "b", "c")
     assert trained.preprocess.mean == (0.1, 0.2, 0.3)
     assert not trained.net.training
-    assert all((a == b).all() for a, b in zip(net.state_dict().values(), trained.net.state_dict().values(), strict=True))
+    assert all(
+        (a == b).all() for a, b in zip(net.state_dict().values(), trained.net.state_dict().values(), strict=True)
+    )

@@ -2,7 +2,7 @@
 
     cat/1.jpg                     all:   'cat'
     train/cat/1.jpg               train: 'cat'      (val, valid and validation are one split; test another)
-    flowers/train/cat/1.jpg       the same: one folder around everything is looked through
+    flowers/img/train/cat/1.jpg   the same: folders around everything are looked through
     cat/2021/1.jpg                all:   'cat'      (folders inside a class folder belong to the class)
 
 Hidden names (a leading dot, `__MACOSX`, `Thumbs.db`) never make a class: a stray `.ipynb_checkpoints` would otherwise
@@ -46,7 +46,7 @@ def layout(tree: Tree) -> Layout:
     """Splits and classes of a tree. Raises DataError if it has no class folders."""
     shown = [path for path in tree.files if not hidden(path)]
     images = [path for path in shown if is_image(path)]
-    prefix = _wrapper(images)
+    prefix = _wrapper(images, [f for f in tree.folders if not hidden(f)])
     below = [path[len(prefix) :] for path in images]
     tagged = _split_folders(below)
     found = {path: _place(path, tagged) for path in below}
@@ -68,13 +68,19 @@ def layout(tree: Tree) -> Layout:
     return Layout(in_order(splits), tuple(findings))
 
 
-def _wrapper(images: Sequence[str]) -> str:
-    """`"flowers/"` if that folder holds every image, at least one folder deeper, and is neither a split nor a class."""
-    top = images[0].split("/")[0] if images else ""
-    inside = {path.partition("/")[2].partition("/")[0] for path in images}
-    if top.lower() in SYNONYMS or any(not path.startswith(top + "/") or path.count("/") < 2 for path in images):
-        return ""
-    return f"{top}/" if len(inside) > 1 or any(name.lower() in SYNONYMS for name in inside) else ""
+def _wrapper(images: Sequence[str], folders: Sequence[str]) -> str:
+    """`"flowers/images/"`: the folders around everything, down to the splits or classes; none of them has a sibling."""
+    prefix = ""
+    while images and all(path[len(prefix) :].count("/") > 1 for path in images):
+        tops = {path[len(prefix) :].partition("/")[0] for path in (*images, *folders) if path.startswith(prefix)} - {""}
+        top = next(iter(tops))
+        if len(tops) > 1 or top.lower() in SYNONYMS:
+            break
+        prefix += top + "/"
+        inside = {path[len(prefix) :].partition("/")[0] for path in images}
+        if len(inside) > 1 or any(name.lower() in SYNONYMS for name in inside):
+            return prefix
+    return ""
 
 
 def _split_folders(images: Sequence[str]) -> frozenset[str]:

@@ -70,11 +70,11 @@ class Net(Block):
         super().__init__(children, program, program.outputs[:1])
         self.network, self.graph = network, graph
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, x: Tensor) -> Any:  # type: ignore[override]  # *inputs would stop torch.fx
         """Logits; see the class for auxiliary heads."""
         if len(self.program.outputs) == 1 or not self.training:
-            return self.run(self.evaluation, inputs)[0]
-        values = self.run(self.program, inputs)
+            return self.run(self.evaluation, (x,))[0]
+        values = self.run(self.program, (x,))
         return dict(zip(["logits", *(path for path, _ in self.graph.taps)], values, strict=True))
 
 

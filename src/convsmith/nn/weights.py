@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -110,7 +111,7 @@ def _from_pickle(path: Path) -> State:
         raise WeightsError(
             f"{path} is a pickle that holds more than tensors and could run code when opened; save its state_dict alone"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # broken bytes raise nearly anything in an unpickler
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path} is broken or cut short ({first}); fetch or write it again") from None
     for wrapper in ("state_dict", "model"):
@@ -134,5 +135,5 @@ def _from_torchvision(entry: str, name: str) -> State:
         )
     try:
         return dict(entries[entry].get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
+    except (OSError, HTTPException, RuntimeError) as error:  # torch.hub: RuntimeError for a hash that does not match
         raise WeightsError(f"cannot download torchvision's {entry} for {name} ({error}); give a file instead") from None

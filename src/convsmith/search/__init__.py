@@ -2,7 +2,7 @@
 
 from convsmith.search.budget import Budget
 from convsmith.search.designs import Design, designs, within
-from convsmith.search.fit import Plan, make_plan, run_race, stored_plan, train_run
+from convsmith.search.fit import Plan, make_plan, run_race, start_from, stored_plan, train_run
 from convsmith.search.race import Entry
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "designs",
     "make_plan",
     "run_race",
+    "start_from",
     "stored_plan",
     "train_run",
     "within",

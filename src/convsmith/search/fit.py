@@ -6,6 +6,7 @@ Every step is in the run folder before the next begins, so that an interrupted j
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,19 @@ from convsmith.train import Recipe, Run, Watch, train
 PROBE_MACS = 30_000_000
 """The speed of this machine is measured on designs of at most so many MACs, so that planning stays short."""
 
+TRAINING_MACS = 10**13
+"""Without a limit on MACs or time: at most so many forward MACs in a training, some ten minutes of two CPU cores.
+
+A count and not a measured time, so that the same command races the same designs on a busy machine.
+"""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be tried. `recipe` is settled; `seconds` is what race and training are estimated to take."""
+    """What will be tried. `recipe` is settled; `seconds` is what race and training are estimated to take.
+
+    Of `considered` designs `over_budget` break the budget and `over_time` of the rest would train too long.
+    """
 
     budget: Budget
     entries: tuple[Entry, ...]
@@ -46,23 +56,43 @@ class Plan:
         }
 
 
-def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, longest: float = 600.0) -> Plan:
-    """Up to `count` designs to race. Designs whose training would take over `longest` seconds here are left out.
+def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, longest: float | None = None) -> Plan:
+    """Up to `count` designs to race, by arithmetic alone but for `longest`.
 
-    Raises BudgetError, with the smallest design there is, if nothing fits.
+    longest  leaves out designs whose training is estimated, from a measurement here, to take more seconds; without it
+             and without a limit on MACs, designs are left out by `TRAINING_MACS`
+
+    Raises BudgetError, with the smallest design there is, if nothing fits the budget.
     """
     recipe = recipe.settled(len(data.train), data.flip)
     shortlist = within(budget, data.channels, len(data.classes), data.side)
     speed = measure_speed(_probes(shortlist), recipe)
     images = len(data.train)
-    quick = tuple(d for d in shortlist.designs if speed.training(d, images, recipe) <= longest)
-    if not quick:
-        quick = (min(shortlist.designs, key=lambda design: speed.training(design, images, recipe)),)
+    quick = _quick(shortlist.designs, budget, recipe, images, speed, longest)
     field = race_field(Shortlist(quick, shortlist.considered), budget, count)
     entries = tuple(_entry(design, speed, images, recipe) for design in field)
     over_time = len(shortlist.designs) - len(quick)
     seconds = _total(entries, min(images, LARGEST), images, speed, recipe)
     return Plan(budget, entries, shortlist.considered, shortlist.over_budget, over_time, recipe, seconds)
+
+
+def _quick(
+    designs: Sequence[Design], budget: Budget, recipe: Recipe, images: int, speed: Speed, longest: float | None
+) -> tuple[Design, ...]:
+    """The designs that train in the time there is; the quickest one if none does."""
+    assert recipe.epochs is not None
+    if longest is None and budget.macs is not None:
+        return tuple(designs)
+    passes = images * recipe.epochs
+
+    def work(design: Design) -> float:
+        return (
+            passes * design.cost.macs / TRAINING_MACS
+            if longest is None
+            else speed.training(design, images, recipe) / longest
+        )
+
+    return tuple(design for design in designs if work(design) <= 1) or (min(designs, key=work),)
 
 
 def run_race(run: Run, plan: Plan, data: Data, *, seed: int, watch: Watch) -> Design:

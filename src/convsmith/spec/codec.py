@@ -26,6 +26,8 @@ from convsmith.spec.widths import Width
 
 FORMAT, VERSION = "convsmith.network", 1
 LARGEST_BYTES = 64 * 2**20
+DEEPEST = 100
+"""Levels of nodes in nodes; real networks have a dozen, and comparing values of some hundred exhausts Python's stack."""
 KINDS: dict[str, type[Node]] = {**LEAVES, **COMBINATORS}
 LABELS = ("name", "provenance", "init")
 
@@ -139,6 +141,8 @@ def _changed(value: Any) -> dict[str, Any]:
 
 
 def _node(data: Any, where: str) -> Node:
+    if where.count(".") > DEEPEST:
+        raise CodecError("the description is nested too deeply")
     if not isinstance(data, dict) or not isinstance(data.get("node"), str):
         raise CodecError(f'{where}: a node is an object with "node": its kind, got {_short(data)}')
     kind = data["node"]

@@ -1,0 +1,45 @@
+# make demo   find and train a network for handwritten digits inside a budget
+# make test   all tests        make fast   the fast layer alone
+# make check  style, types, import contracts
+# make bench  measure against peers and write benchmarks/RESULTS.md
+
+VENV ?= .venv
+RUN := $(VENV)/bin
+DEMO := runs/demo
+export VENV
+
+.PHONY: demo test fast check bench setup setup-dev clean
+
+setup:
+	@scripts/setup all
+
+setup-dev:
+	@scripts/setup dev
+
+demo: setup
+	@if [ -f $(DEMO)/report.html ]; then :; \
+	elif [ -f $(DEMO)/run.json ]; then $(RUN)/convsmith resume $(DEMO); \
+	else $(RUN)/convsmith fit digits --max-params 100k --max-macs 4M --out $(DEMO); fi
+	@echo "report: $(CURDIR)/$(DEMO)/report.html (make clean-demo to run it again)"
+
+.PHONY: clean-demo
+clean-demo:
+	rm -rf $(DEMO)
+
+test: setup-dev
+	$(RUN)/python -m pytest -q
+
+fast: setup-dev
+	$(RUN)/python -m pytest -q -m "not slow"
+
+check: setup-dev
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+bench: setup-dev
+	$(RUN)/python benchmarks/run_all.py
+
+clean: clean-demo
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,117 @@
+"""`convsmith fit`: the main job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convsmith.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from convsmith.search import Plan
+
+
+@guarded
+def command(
+    data: Annotated[
+        str,
+        typer.Argument(help="A built-in set (digits, cifar10, ...), a folder of class folders, .zip, .tar or .csv."),
+    ],
+    max_params: Annotated[str | None, typer.Option(help="At most so many parameters: 100k, 4M.")] = None,
+    max_macs: Annotated[str | None, typer.Option(help="At most so many MACs for one image: 4M, 1.2G.")] = None,
+    out: Annotated[str | None, typer.Option(help="The run folder; by default runs/NAME-DATE-TIME.")] = None,
+    candidates: Annotated[int, typer.Option(min=1, max=64, help="How many designs race.")] = 8,
+    longest: Annotated[
+        str | None,
+        typer.Option("--max-train-time", help="Leave out designs that would train longer here: 90s, 10m, 2h."),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="The training recipe.")] = "default",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set lr=0.05.")
+    ] = None,
+    side: Annotated[int | None, typer.Option(help="Read images at this side instead of their own.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Read images as 1 (grey) or 3 (colour) channels.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="Whether mirror images keep their class.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the result (or the plan) as one JSON object.")] = False,
+) -> None:
+    """Find and train the best network inside a hard budget, for your images.
+
+    Example: convsmith fit digits --max-params 100k --max-macs 4M
+    """
+    import json
+    import time
+    from pathlib import Path
+
+    from convsmith.cli import common
+    from convsmith.cli.words import duration, settings, size
+    from convsmith.search import Budget, make_plan
+    from convsmith.train import Run, default_folder, override
+    from convsmith.train import recipe as named
+
+    begun, screen = time.perf_counter(), common.console()
+    budget = Budget(size(max_params), size(max_macs))
+    chosen = override(named(recipe), settings(set_ or []) | ({} if flip is None else {"flip": flip}))
+    limit = None if longest is None else duration(longest)
+    folder = Path(out) if out else None
+    if folder is not None and not dry_run:
+        Run.check_free(folder)
+    options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
+    common.check_budget(budget, data, side, channels)
+    loaded = common.load_data(data, screen, **options)
+    plan = make_plan(loaded, budget, chosen, count=candidates, longest=limit)
+    say_plan(plan, screen)
+    if dry_run:
+        print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")
+        return
+    more = {"budget": budget.to_json()}
+    record = common.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
+    run = Run.create(folder or default_folder(loaded.name), record)
+    run.write_json("race.json", plan.to_json())
+    verdict = go_on(run, plan, loaded, seed, screen)
+    common.say_verdict(verdict, screen, begun)
+    if json_:
+        print(json.dumps(verdict, ensure_ascii=False))
+
+
+def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console) -> dict[str, Any]:
+    """Race where no winner is stored yet, train, finish. Ctrl-C leaves a run that `resume` goes on with."""
+    from convsmith.cli import common
+    from convsmith.search import run_race, train_run
+    from convsmith.train import Bar
+
+    with common.resumable(run, screen):
+        if not run.has("spec.json"):
+            winner = run_race(run, plan, data, seed=seed, watch=Bar(screen, every_epoch=False))
+            screen.print(f"chosen: [bold]{winner.name}[/bold]")
+        net, data = train_run(run, data, plan.recipe, seed=seed, watch=Bar(screen))
+        return common.finish(run, net, data, screen)
+
+
+def say_plan(plan: Plan, screen: Console) -> None:
+    """The dry-run table: candidates, cost, estimated memory and time."""
+    from rich.table import Table
+
+    from convsmith.views.units import seconds, short
+
+    table = Table("candidate", box=None, pad_edge=False, header_style="bold")
+    for word in ("parameters", "MACs", "memory", "training"):
+        table.add_column(word, justify="right")
+    for entry in plan.entries:
+        cost = entry.design.cost
+        memory, took = short(entry.memory_bytes, "B"), "~" + seconds(entry.seconds)
+        table.add_row(entry.design.name, f"{cost.params:,}", f"{cost.macs:,}", memory, took)
+    over = f"{plan.over_budget} of {plan.considered} designs are over {plan.budget}"
+    slow = f", {plan.over_time} would train too long" if plan.over_time else ""
+    screen.print(f"{over}{slow}; these race:", markup=False)
+    screen.print(table)
+    screen.print(
+        f"race and training: about {seconds(plan.seconds)} on this machine ({plan.recipe.epochs} epochs for the winner)"
+    )

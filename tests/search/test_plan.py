@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from convsmith.data import Data, load
+from convsmith.search import Budget, make_plan, stored_plan
+from convsmith.search import fit as fit_module
+from convsmith.search.estimate import Speed
+from convsmith.spec.errors import BudgetError, RunError
+from convsmith.train import Recipe, Run
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of known speed: a step of 64 images of a million MACs takes 10 ms."""
+    monkeypatch.setattr(fit_module, "measure_speed", lambda field, recipe: Speed(0.0, 0.01 / 64e6))
+
+
+def names(plan: fit_module.Plan) -> list[str]:
+    return [entry.design.name for entry in plan.entries]
+
+
+def test_how_fast_the_machine_is_does_not_decide_what_races(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = []
+    for per_mac in (1e-12, 1e-3):
+        monkeypatch.setattr(fit_module, "measure_speed", lambda field, recipe, s=per_mac: Speed(0.0, s))
+        plans.append(
+            [
+                names(make_plan(digits, budget, Recipe()))
+                for budget in (Budget(macs=4_000_000), Budget(), Budget(100_000))
+            ]
+        )
+    assert plans[0] == plans[1]
+
+
+@pytest.mark.usefixtures("speed")
+def test_a_time_limit_leaves_out_what_takes_longer(digits: Data) -> None:
+    plan = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10), longest=1.0)
+    assert plan.over_time > 0
+    assert all(entry.seconds <= 1.0 for entry in plan.entries)
+    free = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10))
+    assert free.over_time == 0
+    assert max(entry.seconds for entry in free.entries) > 1.0
+
+
+@pytest.mark.usefixtures("speed")
+def test_if_nothing_is_quick_enough_the_quickest_is_tried(digits: Data) -> None:
+    assert len(make_plan(digits, Budget(macs=4_000_000), Recipe(), longest=1e-9).entries) == 1
+
+
+@pytest.mark.usefixtures("speed")
+def test_without_a_limit_the_work_of_a_training_is_bounded(digits: Data) -> None:
+    plan = make_plan(digits, Budget(), Recipe())
+    assert plan.over_budget == 0
+    assert plan.over_time > 0
+    passes = len(digits.train) * 60
+    assert all(entry.design.cost.macs * passes <= fit_module.TRAINING_MACS for entry in plan.entries)
+
+
+def test_an_impossible_budget_is_refused_before_anything_is_measured(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_module, "measure_speed", None)
+    with pytest.raises(BudgetError, match="no design fits"):
+        make_plan(digits, Budget(params=10), Recipe())
+
+
+@pytest.mark.usefixtures("speed")
+def test_a_plan_comes_back_from_its_run(digits: Data, tmp_path: Path) -> None:
+    plan = make_plan(digits, Budget(100_000, 4_000_000), Recipe(), count=3)
+    plan.entries[1].scores.append({"epochs": 3, "top1": 0.5, "loss": 1.0, "seconds": 1.0})
+    run = Run.create(tmp_path / "run", {})
+    run.write_json("race.json", plan.to_json())
+    again = stored_plan(run, plan.recipe)
+    assert again.to_json() == json.loads(json.dumps(plan.to_json()))
+    assert names(again) == names(plan)
+    run.write_json("race.json", {"candidates": [{}]})
+    with pytest.raises(RunError, match=r"race\.json is broken"):
+        stored_plan(run, plan.recipe)
