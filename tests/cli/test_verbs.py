@@ -141,6 +141,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(cli: Cli, tmp_path: Path) -
     ("words", "message"),
     [
         (("fit", "digits", "--max-params", "100"), "error: no design fits a budget of 100 parameters; the smallest"),
+        (("fit", "digits", "--max-params", "100", "--out", "new/run"), "error: no design fits a budget of 100"),
         (("fit", "digits", "--max-params", "many"), "error: 'many' is not a size: write a number of at least 1"),
         (("fit", "digits", "--max-macs", "-4M"), "error: '-4M' is not a size"),
         (("fit", "digits", "--max-train-time", "soon"), "error: 'soon' is not a time: write 90s, 10m or 2h"),
@@ -193,3 +194,20 @@ def test_times_are_read(text: str, seconds: float) -> None:
 def test_settings_become_numbers_truths_and_words() -> None:
     read = settings(["a=1", "b=0.5", "c=true", "d=none", "e=A", "f=1e-3", "g=x=y", 'h="q"'])
     assert read == {"a": 1, "b": 0.5, "c": True, "d": None, "e": "A", "f": 1e-3, "g": "x=y", "h": '"q"'}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("convsmith sh", ["show"]),
+        ("convsmith show alex", ["alexnet_2012", "alexnet_single", "alexnet"]),
+        ("convsmith train digits -n lenet5_", ["lenet5_1998"]),
+    ],
+)
+def test_the_shell_completes_verbs_and_names(
+    words: str, expected: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_CONVSMITH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    assert cli().out.split() == expected

@@ -84,7 +84,8 @@ def test_a_single_design_wins_without_a_race(digits: Data, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("epochs", "count", "expected"), [(60, 8, (3, 7, 15)), (60, 2, (15,)), (4, 8, (1, 1, 1)), (64, 5, (4, 8, 16))]
+    ("epochs", "count", "expected"),
+    [(60, 8, (3, 7, 15)), (60, 2, (15,)), (4, 8, (1, 1, 1)), (64, 5, (8, 16)), (64, 3, (16,))],
 )
 def test_rungs(epochs: int, count: int, expected: tuple[int, ...]) -> None:
     assert rungs(epochs, count) == expected
@@ -96,6 +97,30 @@ def test_a_real_race_of_two_finds_the_one_that_can_learn(digits: Data) -> None:
     field = [Entry(tiny, 1, 1.0), Entry(able, 1, 1.0)]
     winner = race(field, small, Recipe(epochs=24, batch=32, flip=False), seed=0, watch=Silent(), saved=lambda: None)
     assert winner.design is able
+
+
+def test_a_design_sees_its_own_images_at_its_own_side(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_module, "LARGEST", 200)
+    seen: list[tuple[int, Data]] = []
+
+    def note(design: Any, data: Data, *rest: Any, **more: Any) -> dict[str, Any]:
+        seen.append((design.side, data))
+        return {"epochs": 1, "top1": 0.5, "loss": 1.0, "seconds": 0.0}
+
+    monkeypatch.setattr(race_module, "_try", note)
+    sides = [next(d for d in within(Budget(params=60_000), 1, 10, 8).designs if d.side == side) for side in (16, 8, 32)]
+    race([Entry(design, 1, 1.0) for design in sides], digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None)
+    assert [side for side, _ in seen] == [8, 16, 32]
+    rows = {name: i for i, name in enumerate(digits.train.names)}
+    for side, data in seen:
+        assert data.side == side == data.train.images.shape[-1]
+        assert 195 <= len(data.train) <= 205
+        whole = digits.resized(side).train
+        for i, name in enumerate(data.train.names):
+            assert data.train.labels[i] == whole.labels[rows[name]]
+            assert (data.train.images[i] == whole.images[rows[name]]).all()
+        again = data.resized(8)
+        assert len(again.train.images) == len(again.train.labels) == len(data.train)
 
 
 def test_a_subset_keeps_the_classes_shares(digits: Data) -> None:

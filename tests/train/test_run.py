@@ -35,10 +35,10 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Path, *args: object, **kwargs: object) -> None:
+    def refuse(**place: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(
         RunError, match=r"cannot write in the run folder .*: Read-only file system; choose another --out"
     ):

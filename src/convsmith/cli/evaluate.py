@@ -26,22 +26,22 @@ def command(
     import json
     from pathlib import Path
 
-    from convsmith.cli import common
+    from convsmith.cli import inputs, say
     from convsmith.data import load_set
     from convsmith.spec.errors import DataError
     from convsmith.train import Run, evaluate, restore
 
     if split not in (None, "train", "val", "test", "all"):
         raise DataError(f"no split is called {split!r}; say train, val, test or all")
-    screen, opened = common.console(quiet=json_), Run.open(Path(run))
+    screen, opened = say.console(quiet=json_), Run.open(Path(run))
     trained = restore(opened)
     if data is None:
-        images = common.split_of(common.reload(opened, screen), trained.preprocess, split or "test")
+        images = inputs.split_of(inputs.reload(opened, screen), trained.preprocess, split or "test")
         name = split or "test"
     else:
         options = {"split": split, "skip_unreadable": skip_unreadable}
         images, findings = load_set(data, preprocess=trained.preprocess, classes=trained.classes, **options)  # type: ignore[arg-type]
-        common.say_findings(findings, screen)
+        say.findings(findings, screen)
         name = split or data
     result = evaluate(trained.net, images, trained.preprocess, trained.classes, name)
     if json_:

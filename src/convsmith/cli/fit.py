@@ -50,13 +50,13 @@ def command(
     import time
     from pathlib import Path
 
-    from convsmith.cli import common
+    from convsmith.cli import inputs, say
     from convsmith.cli.words import duration, settings, size
     from convsmith.search import Budget, make_plan
     from convsmith.train import Run, default_folder, override
     from convsmith.train import recipe as named
 
-    begun, screen = time.perf_counter(), common.console()
+    begun, screen = time.perf_counter(), say.console()
     budget = Budget(size(max_params), size(max_macs))
     chosen = override(named(recipe), settings(set_ or []) | ({} if flip is None else {"flip": flip}))
     limit = None if longest is None else duration(longest)
@@ -64,54 +64,32 @@ def command(
     if folder is not None and not dry_run:
         Run.check_free(folder)
     options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
-    common.check_budget(budget, data, side, channels)
-    loaded = common.load_data(data, screen, **options)
+    inputs.check_budget(budget, data, side, channels)
+    loaded = inputs.load_data(data, screen, **options)
     plan = make_plan(loaded, budget, chosen, count=candidates, longest=limit)
-    say_plan(plan, screen)
+    say.plan(plan, screen)
     if dry_run:
         print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")
         return
     more = {"budget": budget.to_json()}
-    record = common.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
+    record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
     run = Run.create(folder or default_folder(loaded.name), record)
     run.write_json("race.json", plan.to_json())
     verdict = go_on(run, plan, loaded, seed, screen)
-    common.say_verdict(verdict, screen, begun)
+    say.verdict(verdict, screen, begun)
     if json_:
         print(json.dumps(verdict, ensure_ascii=False))
 
 
 def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console) -> dict[str, Any]:
     """Race where no winner is stored yet, train, finish. Ctrl-C leaves a run that `resume` goes on with."""
-    from convsmith.cli import common
+    from convsmith.cli import finish
     from convsmith.search import run_race, train_run
     from convsmith.train import Bar
 
-    with common.resumable(run, screen):
+    with finish.resumable(run, screen):
         if not run.has("spec.json"):
             winner = run_race(run, plan, data, seed=seed, watch=Bar(screen, every_epoch=False))
             screen.print(f"chosen: [bold]{winner.name}[/bold]")
         net, data = train_run(run, data, plan.recipe, seed=seed, watch=Bar(screen))
-        return common.finish(run, net, data, screen)
-
-
-def say_plan(plan: Plan, screen: Console) -> None:
-    """The dry-run table: candidates, cost, estimated memory and time."""
-    from rich.table import Table
-
-    from convsmith.views.units import seconds, short
-
-    table = Table("candidate", box=None, pad_edge=False, header_style="bold")
-    for word in ("parameters", "MACs", "memory", "training"):
-        table.add_column(word, justify="right")
-    for entry in plan.entries:
-        cost = entry.design.cost
-        memory, took = short(entry.memory_bytes, "B"), "~" + seconds(entry.seconds)
-        table.add_row(entry.design.name, f"{cost.params:,}", f"{cost.macs:,}", memory, took)
-    over = f"{plan.over_budget} of {plan.considered} designs are over {plan.budget}"
-    slow = f", {plan.over_time} would train too long" if plan.over_time else ""
-    screen.print(f"{over}{slow}; these race:", markup=False)
-    screen.print(table)
-    screen.print(
-        f"race and training: about {seconds(plan.seconds)} on this machine ({plan.recipe.epochs} epochs for the winner)"
-    )
+        return finish.finish(run, net, data, screen)

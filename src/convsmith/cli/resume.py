@@ -22,21 +22,21 @@ def command(
     import time
     from pathlib import Path
 
-    from convsmith.cli import common, fit, train
+    from convsmith.cli import fit, inputs, say, train
     from convsmith.search import stored_plan
     from convsmith.train import Recipe, Run
 
-    begun, screen = time.perf_counter(), common.console()
+    begun, screen = time.perf_counter(), say.console()
     opened = Run.open(Path(run))
     if opened.status == "complete":
         screen.print(f"{run} is complete: {opened.path('report.html')}", markup=False)
         return
-    seed, data = opened.about["seed"], common.reload(opened, screen)
+    seed, data = opened.about["seed"], inputs.reload(opened, screen)
     if opened.about["task"] == "fit":
         recipe = Recipe.from_json(opened.about["recipe"])
         verdict = fit.go_on(opened, stored_plan(opened, recipe), data, seed, screen)
     else:
         verdict = train.go_on(opened, data, seed, screen)
-    common.say_verdict(verdict, screen, begun)
+    say.verdict(verdict, screen, begun)
     if json_:
         print(json.dumps(verdict, ensure_ascii=False))

@@ -7,12 +7,17 @@ from typing import Annotated
 import typer
 
 from convsmith.cli.guard import guarded
+from convsmith.cli.words import complete_network
 
 
 @guarded
 def command(
     network: Annotated[
-        str, typer.Argument(help="A name (see `convsmith list`), a description (.json) or a run folder.")
+        str,
+        typer.Argument(
+            autocompletion=complete_network,
+            help="A name (see `convsmith list`), a description (.json) or a run folder.",
+        ),
     ],
     side: Annotated[str | None, typer.Option(help="Input size in pixels: 224, or 224x160 (rows x columns).")] = None,
     classes: Annotated[int | None, typer.Option(help="Another number of classes.")] = None,

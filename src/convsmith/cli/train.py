@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from convsmith.cli.guard import guarded
+from convsmith.cli.words import complete_network
 
 
 @guarded
@@ -16,7 +17,13 @@ def command(
         typer.Argument(help="A built-in set (digits, cifar10, ...), a folder of class folders, .zip, .tar or .csv."),
     ],
     network: Annotated[
-        str, typer.Option("--network", "-n", help="A name of the zoo, a description (.json) or a run folder.")
+        str,
+        typer.Option(
+            "--network",
+            "-n",
+            autocompletion=complete_network,
+            help="A name of the zoo, a description (.json) or a run folder.",
+        ),
     ],
     weights: Annotated[
         str | None, typer.Option(help="Start from a .safetensors or .pth file, or torchvision:ENTRY.")
@@ -46,43 +53,43 @@ def command(
     import time
     from pathlib import Path
 
-    from convsmith.cli import common
+    from convsmith.cli import inputs, say
     from convsmith.cli.words import network_of, settings
     from convsmith.nn import build
     from convsmith.search import start_from
     from convsmith.train import Run, default_folder, override
     from convsmith.train import recipe as named
 
-    begun, screen = time.perf_counter(), common.console()
+    begun, screen = time.perf_counter(), say.console()
     chosen = override(named(recipe), settings(set_ or []) | ({} if flip is None else {"flip": flip}))
     described = network_of(network)
     folder = Path(out) if out else None
     if folder is not None and not dry_run:
         Run.check_free(folder)
     options: dict[str, Any] = {"channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
-    loaded = common.load_data(data, screen, **options)
-    described = common.fitted(described, loaded, side)
+    loaded = inputs.load_data(data, screen, **options)
+    described = inputs.fitted(described, loaded, side)
     settled = chosen.settled(len(loaded.train), loaded.flip)
-    common.say_cost(described, loaded, settled, screen)
+    say.cost_of(described, loaded, settled, screen)
     if weights is not None:
         start_from(build(described), weights)  # refused here, before there is a run
     if dry_run:
         return
-    record = common.about("train", loaded, settled, source=data, seed=seed, load_options=options, weights=weights)
+    record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, weights=weights)
     run = Run.create(folder or default_folder(f"{loaded.name}-{described.name}"), record)
     run.write_spec(described)
     verdict = go_on(run, loaded, seed, screen)
-    common.say_verdict(verdict, screen, begun)
+    say.verdict(verdict, screen, begun)
     if json_:
         print(json.dumps(verdict, ensure_ascii=False))
 
 
 def go_on(run: Any, data: Any, seed: int, screen: Any) -> dict[str, Any]:
     """Train to the end and finish. Ctrl-C leaves a run that `resume` goes on with."""
-    from convsmith.cli import common
+    from convsmith.cli import finish
     from convsmith.search import train_run
     from convsmith.train import Bar, Recipe
 
-    with common.resumable(run, screen):
+    with finish.resumable(run, screen):
         net, data = train_run(run, data, Recipe.from_json(run.about["recipe"]), seed=seed, watch=Bar(screen))
-        return common.finish(run, net, data, screen)
+        return finish.finish(run, net, data, screen)

@@ -11,7 +11,7 @@ from convsmith.spec.errors import SpecError
 from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
 from convsmith.views.units import size_of
-from convsmith.zoo import spec
+from convsmith.zoo import names, spec
 
 
 def network_of(what: str, classes: int | None = None, options: dict[str, Any] | None = None) -> Network:
@@ -24,6 +24,11 @@ def network_of(what: str, classes: int | None = None, options: dict[str, Any] | 
         network = read(file)
         return network if classes is None else with_classes(network, classes)
     return spec(what, classes, **(options or {}))
+
+
+def complete_network(start: str) -> list[str]:
+    """Names of the zoo for the shell's completion."""
+    return list(names(f"{start}*"))
 
 
 def settings(words: list[str]) -> dict[str, Any]:

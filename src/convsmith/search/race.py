@@ -8,8 +8,9 @@ split; the test split is not touched.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from convsmith.data import Data, ImageSet
@@ -52,8 +53,8 @@ class Entry:
 
 
 def rungs(epochs: int, entries: int) -> tuple[int, ...]:
-    """Epochs of each rung: the last, when two are left, has a quarter of the whole training, each earlier one half."""
-    count = max(1, (entries - 1).bit_length())
+    """Epochs of each rung: the last, of two or three entries, has a quarter of the training, each earlier one half."""
+    count = max(1, entries.bit_length() - 1)
     return tuple(max(1, epochs // 4 // 2 ** (count - 1 - rung)) for rung in range(count))
 
 
@@ -65,24 +66,28 @@ def race(
     Scores that entries already have are not measured again. Raises Interrupted on Ctrl-C; finished trainings are kept.
     """
     assert recipe.epochs is not None
-    small = subset(data, LARGEST)
     running = list(entries)
-    if len(running) == 1:
-        running[0].chosen = True
-        saved()
-        return running[0]
-    rounds = len(rungs(recipe.epochs, len(entries)))
-    for rung, epochs in enumerate(rungs(recipe.epochs, len(running))):
-        for number, entry in enumerate(running):
-            if len(entry.scores) <= rung:
-                title = f"race {rung + 1} of {rounds} · {number + 1}/{len(running)} · {entry.design.name}"
-                entry.scores.append(_try(entry.design, small, recipe, epochs, seed=seed, watch=watch, title=title))
-                saved()
+    ladder = rungs(recipe.epochs, len(running)) if len(running) > 1 else ()
+    for rung, epochs in enumerate(ladder):
+        missing = [entry for entry in running if len(entry.scores) <= rung]
+        for number, (entry, small) in enumerate(_by_side(missing, data), len(running) - len(missing) + 1):
+            title = f"race {rung + 1} of {len(ladder)} · {number}/{len(running)} · {entry.design.name}"
+            entry.scores.append(_try(entry.design, small, recipe, epochs, seed=seed, watch=watch, title=title))
+            saved()
         running.sort(key=lambda entry: _standing(entry.scores[rung]))
         running = running[: max(1, len(running) // 2)]
     running[0].chosen = True
     saved()
     return running[0]
+
+
+def _by_side(entries: Sequence[Entry], data: Data) -> Iterator[tuple[Entry, Data]]:
+    """Entries with the data at their side, one side after the other, so that images are resized once for each."""
+    ordered = sorted(entries, key=lambda entry: entry.design.side)
+    for side, group in groupby(ordered, key=lambda entry: entry.design.side):
+        small = subset(data.resized(side), LARGEST)
+        for entry in group:
+            yield entry, small
 
 
 def _try(
@@ -91,9 +96,7 @@ def _try(
     begun = time.perf_counter()
     net = build(design.network, seed=seed)
     try:
-        history = train(
-            net, data.resized(design.side), replace(recipe, epochs=epochs), seed=seed, watch=watch, title=title
-        )
+        history = train(net, data, replace(recipe, epochs=epochs), seed=seed, watch=watch, title=title)
     except KeyboardInterrupt:
         raise Interrupted from None
     last = history[-1]
@@ -107,7 +110,10 @@ def _standing(score: dict[str, Any]) -> tuple[float, float]:
 
 
 def subset(data: Data, largest: int) -> Data:
-    """`data` with at most `largest` training images, the same share of every class. Validation and test stay."""
+    """`data` with at most `largest` training images, the same share of every class. Validation and test stay.
+
+    The originals stay behind, as they are those of all images: resize first.
+    """
     if len(data.train) <= largest:
         return data
     labels = data.train.labels
@@ -115,7 +121,7 @@ def subset(data: Data, largest: int) -> Data:
     for label in range(len(data.classes)):
         members = (labels == label).nonzero()[:, 0]
         kept += members[: max(1, round(len(members) * largest / len(labels)))].tolist()
-    return replace(data, train=_take(data.train, sorted(kept)))
+    return replace(data, train=_take(data.train, sorted(kept)), originals=None)
 
 
 def _take(images: ImageSet, rows: list[int]) -> ImageSet:

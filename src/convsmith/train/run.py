@@ -12,6 +12,7 @@ test.json, measured.json, export.json, model.onnx, card.md, report.html
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,10 @@ class Run:
     def create(folder: Path, about: dict[str, Any]) -> Run:
         """Make the folder and its run.json. Raises RunError if it cannot be written or already holds something."""
         Run.check_free(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
         head = {"format": FORMAT, "version": VERSION, "status": "running", "created": _now()}
         run = Run(folder)
         run.write_json("run.json", head | about)
@@ -45,17 +50,15 @@ class Run:
 
     @staticmethod
     def check_free(folder: Path) -> None:
-        """Make the folder, or raise RunError: asked before anything long begins."""
+        """Raise RunError if a run could not be written here; asked before anything long begins, and leaves nothing."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             resume = f"; `convsmith resume {folder}` goes on with it" if (folder / "run.json").exists() else ""
             raise RunError(f"{folder} already holds something: choose another --out{resume}")
+        nearest = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".probe"
-            probe.touch()
-            probe.unlink()
+            tempfile.TemporaryFile(dir=nearest).close()  # asks the file system itself: permissions alone do not tell
         except OSError as error:
-            raise RunError(f"cannot write in the run folder {folder}: {error.strerror}; choose another --out") from None
+            raise _unwritable(folder, error) from None
 
     @staticmethod
     def open(folder: Path) -> Run:
@@ -139,6 +142,10 @@ def default_folder(name: str) -> Path:
         number += 1
         folder = Path("runs") / f"{stem}-{number}"
     return folder
+
+
+def _unwritable(folder: Path, error: OSError) -> RunError:
+    return RunError(f"cannot write in the run folder {folder}: {error.strerror}; choose another --out")
 
 
 def _now() -> str:

@@ -10,11 +10,10 @@ from convsmith.spec.signature import Sig
 
 
 @dataclass(frozen=True)
-class Dropout(Layer):
-    """Zero each element with probability `rate` (not the probability to keep) in training (Srivastava et al. 2014)."""
+class Regulariser(Layer):
+    """Zeroes something with probability `rate` (not the probability to keep)."""
 
-    rate: float = 0.5
-    kind: ClassVar[str] = "dropout"
+    rate: float
     category: ClassVar[Category] = "regularisation"
 
     def __post_init__(self) -> None:
@@ -22,24 +21,25 @@ class Dropout(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         return Facts(sig)
+
+
+@dataclass(frozen=True)
+class Dropout(Regulariser):
+    """Zero each element in training (Srivastava et al. 2014)."""
+
+    rate: float = 0.5
+    kind: ClassVar[str] = "dropout"
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Dropout", {"p": self.rate})
 
 
 @dataclass(frozen=True)
-class DropPath(Layer):
-    """Zero a whole sample's branch with probability `rate` in training: stochastic depth (Huang et al. 2016)."""
+class DropPath(Regulariser):
+    """Zero a sample's whole branch in training: stochastic depth (Huang et al. 2016)."""
 
     rate: float = 0.1
     kind: ClassVar[str] = "drop_path"
-    category: ClassVar[Category] = "regularisation"
-
-    def __post_init__(self) -> None:
-        fraction(self, rate=self.rate)
-
-    def infer(self, sig: Sig) -> Facts:
-        return Facts(sig)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("DropPath", {"rate": self.rate})

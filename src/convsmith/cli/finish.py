@@ -1,0 +1,92 @@
+"""The end of a run: weights, the one test, measurements, the exported model and the pages; or a stop before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from convsmith.data import Data
+from convsmith.nn import Net, measure
+from convsmith.spec.errors import MissingExtra
+from convsmith.train import Interrupted, Run, evaluate, store
+
+
+@contextmanager
+def resumable(run: Run, out: Console) -> Iterator[None]:
+    """A stop on request leaves the run resumable and says how; any other end but success marks it interrupted."""
+    run.update(status="running")
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        run.update(status="interrupted")
+        out.print(f"stopped; nothing is lost: convsmith resume {run.folder}", markup=False)
+        raise typer.Exit(130) from None
+    except BaseException:
+        run.update(status="interrupted")
+        raise
+
+
+def finish(run: Run, net: Net, data: Data, out: Console) -> dict[str, Any]:
+    """Everything after training: weights, the one test, measurements, ONNX, card, report. Returns the verdict."""
+    store(run, net)
+    history = run.path("metrics.jsonl").read_text().splitlines()
+    result = evaluate(net, data.test, data.preprocess, data.classes, "test")
+    run.write_json("test.json", result.to_json())
+    run.write_json(
+        "measured.json",
+        measure(net).to_json() | {"peak_memory_bytes": peak_memory(), "train_seconds": _trained(history)},
+    )
+    _export(run, net, data, out)
+    run.update(status="complete")
+    verdict = {
+        "run": str(run.folder),
+        "network": net.network.name,
+        "test_top1": result.top1,
+        "test_images": result.n,
+        **{key: run.read_json("measured.json")[key] for key in ("params", "macs", "latency_ms")},
+    }
+    return verdict | write_pages(run, out)
+
+
+def write_pages(run: Run, out: Console) -> dict[str, str]:
+    """Card and report of a run; says what is missing where the extra is not installed."""
+    try:
+        from convsmith.report import write_card, write_report
+
+        return {"card": str(write_card(run.folder)), "report": str(write_report(run.folder))}
+    except (MissingExtra, ModuleNotFoundError) as error:
+        out.print(f"no report: {error}", style="yellow", markup=False)
+        return {}
+
+
+def peak_memory() -> int | None:
+    """Largest resident memory of this process so far, in bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    import sys
+
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
+
+
+def _export(run: Run, net: Net, data: Data, out: Console) -> None:
+    try:
+        from convsmith.deploy import export_onnx
+
+        exported = export_onnx(net, data.preprocess, data.classes, run.path("model.onnx"), images=data.test.images[:64])
+    except (MissingExtra, ModuleNotFoundError) as error:
+        out.print(f"no ONNX file: {error}", style="yellow", markup=False)
+        return
+    run.write_json("export.json", exported.to_json())
+
+
+def _trained(history: list[str]) -> float:
+    import json
+
+    return round(sum(float(json.loads(line)["seconds"]) for line in history), 2)

@@ -1,0 +1,71 @@
+"""What people see while a verb works; it goes to standard error, so that standard output holds the result alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from convsmith.data import Data, Finding
+from convsmith.search import Plan
+from convsmith.search.estimate import training_bytes
+from convsmith.spec.network import Network
+from convsmith.spec.trace import trace
+from convsmith.train import Recipe
+from convsmith.views.cost import cost
+from convsmith.views.units import seconds, short
+
+
+def console(quiet: bool = False) -> Console:
+    """Where progress goes: standard error, so that standard output holds the result alone."""
+    return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+
+def findings(findings: tuple[Finding, ...], out: Console) -> None:
+    """What the doctor found, a line each."""
+    for finding in findings:
+        style = {"error": "red", "warning": "yellow"}.get(finding.level, "dim")
+        out.print(f"  {finding.level}: {finding.message}", style=style, markup=False)
+
+
+def plan(plan: Plan, screen: Console) -> None:
+    """The dry-run table: candidates, cost, estimated memory and time."""
+    table = Table("candidate", box=None, pad_edge=False, header_style="bold")
+    for word in ("parameters", "MACs", "memory", "training"):
+        table.add_column(word, justify="right")
+    for entry in plan.entries:
+        cost = entry.design.cost
+        memory, took = short(entry.memory_bytes, "B"), "~" + seconds(entry.seconds)
+        table.add_row(entry.design.name, f"{cost.params:,}", f"{cost.macs:,}", memory, took)
+    over = f"{plan.over_budget} of {plan.considered} designs are over {plan.budget}"
+    slow = f", {plan.over_time} would train too long" if plan.over_time else ""
+    screen.print(f"{over}{slow}; these race:", markup=False)
+    screen.print(table)
+    screen.print(
+        f"race and training: about {seconds(plan.seconds)} on this machine ({plan.recipe.epochs} epochs for the winner)"
+    )
+
+
+def cost_of(network: Network, data: Data, recipe: Recipe, out: Console) -> None:
+    """The dry run of a single training: what the network costs and what a step will hold."""
+    total = cost(trace(network))
+    memory = short(training_bytes(total, min(recipe.batch, len(data.train))), "B")
+    out.print(
+        f"{network.name} at {network.channels}×{network.side}×{network.side}: {total.params:,} parameters, "
+        f"{total.macs:,} MACs, about {memory} to train with batch {recipe.batch}, {recipe.epochs} epochs",
+        markup=False,
+    )
+
+
+def verdict(verdict: dict[str, Any], out: Console, begun: float) -> None:
+    """The last lines of a run, for people."""
+    out.print(
+        f"[bold]{verdict['network']}[/bold]: test top-1 [bold]{verdict['test_top1']:.2%}[/bold] "
+        f"on {verdict['test_images']} images, "
+        f"{verdict['params']:,} parameters, {verdict['macs']:,} MACs, {verdict['latency_ms']:.2f} ms an image"
+    )
+    out.print(f"run {verdict['run']}, {seconds(time.perf_counter() - begun)}", markup=False)
+    if "report" in verdict:
+        out.print(f"report {verdict['report']}", markup=False)
