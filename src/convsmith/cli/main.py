@@ -49,6 +49,6 @@ def main() -> None:
     asks = not words or "--help" in words or "-h" in words
     app = application((verb,) if alone and verb else VERBS, rich=asks)
     try:
-        app()
+        app(prog_name="convsmith")
     except BrokenPipeError:  # the reader of a pipe has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from convsmith.data import Data
 from convsmith.nn import build
 from convsmith.search.designs import Design
 from convsmith.train import Recipe
 from convsmith.views.cost import BYTES, Cost
 
-STEPS = 3
-"""Timed steps of each probe, after one to warm up."""
+LEAST, ENOUGH = 3, 0.5
+"""Timed steps of a probe, after one to warm up, and the seconds after which no further one is made."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +57,17 @@ def measure_speed(field: Sequence[Design], recipe: Recipe) -> Speed:
 
 
 def step_seconds(design: Design, batch: int) -> float:
-    """Seconds of one training step of this design: the least of `STEPS`, as anything above it is other work's."""
+    """Seconds of one training step of this design: the least of several, as anything above it is other work's."""
     net = build(replace(design.network, init="torch"), seed=0)
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     images = torch.randn(batch, *design.graph.input.shape)
     labels = torch.arange(batch) % design.classes
-    times = []
-    for _ in range(STEPS + 1):
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) <= LEAST or (time.perf_counter() - begun < ENOUGH and len(times) < 50):
         start = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
         F.cross_entropy(net(images), labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         times.append(time.perf_counter() - start)
     return min(times[1:])
-
-
-def data_bytes(data: Data, side: int) -> int:
-    """Memory of the images at a side, uint8."""
-    images = len(data.train) + len(data.val) + len(data.test)
-    return images * data.channels * side * side

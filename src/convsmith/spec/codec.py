@@ -27,7 +27,7 @@ from convsmith.spec.widths import Width
 FORMAT, VERSION = "convsmith.network", 1
 LARGEST_BYTES = 64 * 2**20
 DEEPEST = 100
-"""Levels of nodes in nodes; real networks have a dozen, and comparing values of some hundred exhausts Python's stack."""
+"""Levels of nodes in nodes; networks have a dozen, and comparing values of some hundred exhausts Python's stack."""
 KINDS: dict[str, type[Node]] = {**LEAVES, **COMBINATORS}
 LABELS = ("name", "provenance", "init")
 

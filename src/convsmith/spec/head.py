@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convsmith.spec.combinators import Seq
+from convsmith.spec.combinators import Children, IdentityNode, Seq, Tap
 from convsmith.spec.errors import SpecError
 from convsmith.spec.network import Network
-from convsmith.spec.node import Node
+from convsmith.spec.node import Layer, Node
 from convsmith.spec.nodes.conv import Conv
 from convsmith.spec.nodes.linear import Linear, Rbf
+from convsmith.spec.signature import positive_size
+
+WEIGHTED = (Conv, Linear, Rbf)
 
 
 def with_classes(network: Network, classes: int) -> Network:
-    """The same network ending in `classes` logits.
+    """The same network, and its auxiliary heads, ending in `classes` logits.
 
-    Raises SpecError if no layer at its end has today's number of classes.
+    Raises SpecError if the network does not end in a layer of today's number of classes.
     """
+    positive_size("classes", classes)
     if classes == network.classes:
         return network
     body = _last(network.body, network.classes, classes)
@@ -28,21 +32,34 @@ def with_classes(network: Network, classes: int) -> Network:
 
 
 def _last(node: Node, old: int, new: int) -> Node | None:
-    if isinstance(node, Linear | Conv | Rbf):
+    """`node` with its last weighted layer changed; None if that layer is of another width, or not in sight."""
+    if isinstance(node, WEIGHTED):
         return replace(node, out=new) if node.out == old else None
     if not isinstance(node, Seq):
         return None
     for index in range(len(node.children) - 1, -1, -1):
         name, child = node.children[index]
-        if (changed := _last(child, old, new)) is not None:
-            children = (*node.children[:index], (name, changed), *node.children[index + 1 :])
-            return Seq.of(children)
-        if isinstance(child, Linear | Conv | Seq) and not _weightless(child):
-            return None  # another layer with weights stands behind every candidate
+        changed = _last(child, old, new)
+        if changed is not None:
+            before = tuple((tap, _tap(other, old, new)) for tap, other in node.children[:index])
+            return Seq.of((*before, (name, changed), *node.children[index + 1 :]))
+        if not _passes(child):
+            return None  # the layer that ends the network is another one
     return None
 
 
-def _weightless(node: Node) -> bool:
-    return isinstance(node, Seq) and all(
-        _weightless(child) or not isinstance(child, Seq | Linear | Conv) for _, child in node.children
-    )
+def _tap(node: Node, old: int, new: int) -> Node:
+    """An auxiliary head with its last layer changed; any other node as it is."""
+    if isinstance(node, Tap):
+        return Tap(_last(node.head, old, new) or node.head)
+    if isinstance(node, Seq):
+        children: Children = tuple((name, _tap(child, old, new)) for name, child in node.children)
+        return Seq.of(children)
+    return node
+
+
+def _passes(node: Node) -> bool:
+    """Whether logits may come from before this node: it is a layer that keeps them apart, or holds only such layers."""
+    if isinstance(node, Seq):
+        return all(_passes(child) for _, child in node.children)
+    return isinstance(node, Tap | IdentityNode) or (isinstance(node, Layer) and not isinstance(node, WEIGHTED))

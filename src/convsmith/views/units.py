@@ -15,7 +15,7 @@ FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 def short(count: float, unit: str = "") -> str:
     """`25557032 -> "25.56 M"`; below a thousand as it is."""
     for step, letter in STEPS:
-        if abs(count) >= step:
+        if abs(count) >= 0.99995 * step:  # what four digits would show as 1000 of the smaller unit
             digits = f"{count / step:.4g}"
             return f"{digits} {letter}{unit}"
     return f"{count:.4g} {unit}".rstrip()
