@@ -32,6 +32,7 @@ from convsmith.spec import (
     Seq,
     Shuffle,
     Sigmoid,
+    SpecError,
     Split,
     Step,
     Tap,
@@ -77,6 +78,16 @@ def resnet() -> Net:
 @pytest.fixture
 def image() -> Tensor:
     return torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_bare_node_is_built_for_the_side_that_it_is_given() -> None:
+    body = Seq(conv=Conv(4, 3), pool=PoolTo(1), flatten=Flatten, fc=Linear(5))
+    net = build(body, side=8, channels=2)
+    assert net(torch.zeros(1, 2, 8, 8)).shape == (1, 5)
+    assert (net.network.classes, net.network.channels) == (5, 2)
+    assert build(body, side=8, classes=3)(torch.zeros(1, 3, 8, 8)).shape == (1, 3)
+    with pytest.raises(SpecError, match=r"a description without an input size needs side=, in pixels"):
+        build(body)
 
 
 def test_blocks_are_indexed_and_named_as_torchvisions(resnet: Net) -> None:

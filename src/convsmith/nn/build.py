@@ -19,8 +19,9 @@ from convsmith.nn.weights import fill, read_weights
 from convsmith.spec.errors import SpecError
 from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
+from convsmith.spec.node import Node
 from convsmith.spec.signature import Pair
-from convsmith.spec.trace import INPUT, Graph, trace
+from convsmith.spec.trace import INPUT, Graph, network_around, trace
 from convsmith.zoo import spec
 
 TAKEN = frozenset([*dir(nn.Module()), *dir(nn.Sequential()), *dir(Net), "program", "evaluation", "network", "graph"])
@@ -28,7 +29,7 @@ TAKEN = frozenset([*dir(nn.Module()), *dir(nn.Sequential()), *dir(Net), "program
 
 
 def build(
-    network: Network | str,
+    network: Network | Node | str,
     *,
     weights: str | Path | None = None,
     classes: int | None = None,
@@ -38,7 +39,7 @@ def build(
     seed: int | None = None,
     device: str | torch.device | None = None,
 ) -> Net:
-    """A module for a network of the zoo (by name) or a description.
+    """A module for a network of the zoo (by name), a description, or a bare node (which needs `side`).
 
     weights   a .safetensors or .pth file, or `torchvision:IMAGENET1K_V2`; every tensor must find its place
     classes   another number of classes: with weights, the head starts anew and all else is loaded
@@ -51,6 +52,8 @@ def build(
     """
     if isinstance(network, str):
         network = spec(network)
+    if isinstance(network, Node):
+        network = network_around(network, side, channels)
     if classes is not None:
         network = with_classes(network, classes)
     network = replace(

@@ -147,6 +147,13 @@ def trace(network: Network | Node, side: int | Pair | None = None, channels: int
     return _trace(body, start, name)
 
 
+def network_around(node: Node, side: int | Pair | None, channels: int | None) -> Network:
+    """A network of this body, whose number of classes is what the node puts out. Raises as `trace` does."""
+    graph = trace(node, side, channels)
+    size = (graph.input.rows, graph.input.cols)
+    return Network(node, size, graph.input.channels, graph.rows[graph.output].out.channels)
+
+
 def _trace(body: Any, start: Sig, name: str) -> Graph:
     try:
         graph = _walk(body, start, name)
