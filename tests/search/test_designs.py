@@ -5,7 +5,7 @@ import torch
 
 from convsmith.nn import build
 from convsmith.search import Budget, designs, within
-from convsmith.search.designs import Shortlist, race_field, sides
+from convsmith.search.designs import race_field, sides
 from convsmith.spec.errors import BudgetError
 
 
@@ -45,7 +45,7 @@ def test_rejected_designs_are_counted() -> None:
 
 def test_the_field_has_several_families_and_resolutions_and_fills_the_budget() -> None:
     budget = Budget(100_000, 4_000_000)
-    field = race_field(within(budget, 1, 10, 8), budget, 8)
+    field = race_field(within(budget, 1, 10, 8).designs, budget, 8)
     assert len(field) == 8 == len(set(field))
     assert len({design.family for design in field}) >= 3
     assert len({design.side for design in field}) >= 2
@@ -55,8 +55,8 @@ def test_the_field_has_several_families_and_resolutions_and_fills_the_budget() -
 def test_a_small_space_gives_a_small_field() -> None:
     budget = Budget(params=1_400)
     found = within(budget, 1, 10, 8)
-    assert len(race_field(found, budget, 8)) <= len(found.designs)
-    assert race_field(Shortlist(found.designs[:1], 1), Budget(), 8) == found.designs[:1]
+    assert len(race_field(found.designs, budget, 8)) <= len(found.designs)
+    assert race_field(found.designs[:1], Budget(), 8) == found.designs[:1]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from convsmith.data import Data, load
-from convsmith.search import Budget, make_plan, stored_plan
+from convsmith.search import Budget, Design, make_plan, stored_plan
 from convsmith.search import fit as fit_module
-from convsmith.search.estimate import Speed
 from convsmith.spec.errors import BudgetError, RunError
 from convsmith.train import Recipe, Run
 
@@ -18,10 +18,15 @@ def digits() -> Data:
     return load("digits")
 
 
+def paced(per_mac: float) -> Callable[[Design, int, Recipe], float]:
+    """A machine whose training takes so many seconds a forward MAC."""
+    return lambda design, images, recipe: per_mac * design.cost.macs * images * (recipe.epochs or 0)
+
+
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of known speed: a step of 64 images of a million MACs takes 10 ms."""
-    monkeypatch.setattr(fit_module, "measure_speed", lambda field, recipe: Speed(0.0, 0.01 / 64e6))
+    monkeypatch.setattr(fit_module, "training_seconds", paced(0.01 / 64e6))
 
 
 def names(plan: fit_module.Plan) -> list[str]:
@@ -31,7 +36,7 @@ def names(plan: fit_module.Plan) -> list[str]:
 def test_how_fast_the_machine_is_does_not_decide_what_races(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = []
     for per_mac in (1e-12, 1e-3):
-        monkeypatch.setattr(fit_module, "measure_speed", lambda field, recipe, s=per_mac: Speed(0.0, s))
+        monkeypatch.setattr(fit_module, "training_seconds", paced(per_mac))
         plans.append(
             [
                 names(make_plan(digits, budget, Recipe()))
@@ -46,6 +51,7 @@ def test_a_time_limit_leaves_out_what_takes_longer(digits: Data) -> None:
     plan = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10), longest=1.0)
     assert plan.over_time > 0
     assert all(entry.seconds <= 1.0 for entry in plan.entries)
+    assert len(plan.entries) == 8  # narrower designs took the places
     free = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10))
     assert free.over_time == 0
     assert max(entry.seconds for entry in free.entries) > 1.0
@@ -68,7 +74,7 @@ def test_without_a_limit_the_work_of_a_training_is_bounded(digits: Data) -> None
 def test_an_impossible_budget_is_refused_before_anything_is_measured(
     digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_module, "measure_speed", None)
+    monkeypatch.setattr(fit_module, "training_seconds", None)
     with pytest.raises(BudgetError, match="no design fits"):
         make_plan(digits, Budget(params=10), Recipe())
 

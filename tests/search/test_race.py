@@ -7,8 +7,9 @@ import pytest
 
 from convsmith.data import Data, load
 from convsmith.search import Budget, Entry, within
+from convsmith.search import estimate as estimate_module
 from convsmith.search import race as race_module
-from convsmith.search.estimate import Speed, training_bytes
+from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import race, rungs, subset
 from convsmith.train import Interrupted, Recipe, Silent
 
@@ -137,7 +138,20 @@ def test_memory_grows_with_the_batch_by_the_activations() -> None:
     assert training_bytes(cost, 1) > 12 * cost.params
 
 
-def test_time_is_steps_times_the_time_of_one() -> None:
-    design, speed = DESIGNS[0], Speed(per_layer=1e-4, per_mac=1e-9)
-    step = 1e-4 * len(design.graph.rows) + 1e-9 * 64 * design.cost.macs
-    assert speed.training(design, 129, Recipe(epochs=10, batch=64)) == pytest.approx(10 * 3 * step)
+def test_time_is_steps_times_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    design, batches = DESIGNS[0], []
+
+    def step(design: Any, batch: int) -> float:
+        batches.append(batch)
+        return 0.001 * batch
+
+    monkeypatch.setattr(estimate_module, "step_seconds", step)
+    assert training_seconds(design, 129, Recipe(epochs=10, batch=64)) == pytest.approx(10 * 3 * 0.064)
+    assert training_seconds(design, 20, Recipe(epochs=10, batch=64)) == pytest.approx(10 * 1 * 0.020)
+    monkeypatch.setattr(estimate_module, "STEP_MACS", 8 * design.cost.macs)
+    assert training_seconds(design, 129, Recipe(epochs=10, batch=64)) == pytest.approx(10 * 3 * 0.064)
+    assert batches == [64, 20, 8]
+
+
+def test_a_step_is_timed_on_the_design_itself() -> None:
+    assert 0 < estimate_module.step_seconds(DESIGNS[0], 3) < 10

@@ -39,7 +39,9 @@ def plan(plan: Plan, screen: Console) -> None:
         cost = entry.design.cost
         memory, took = short(entry.memory_bytes, "B"), "~" + seconds(entry.seconds)
         table.add_row(entry.design.name, f"{cost.params:,}", f"{cost.macs:,}", memory, took)
-    over = f"{plan.over_budget} of {plan.considered} designs are over {plan.budget}"
+    over = f"{plan.considered} designs, no budget given"
+    if plan.budget.limits:
+        over = f"{plan.over_budget} of {plan.considered} designs are over the budget of {plan.budget}"
     slow = f", {plan.over_time} would train too long" if plan.over_time else ""
     screen.print(f"{over}{slow}; these race:", markup=False)
     screen.print(table)

@@ -5,7 +5,7 @@ A design is a row (family, depth, width, side); its network is rebuilt from the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -144,29 +144,34 @@ def _nothing_fits(budget: Budget, possible: list[Design]) -> str:
     return f"no design fits a budget of {budget}; the smallest there is: {found}; allow at least {wish}"
 
 
-def race_field(shortlist: Shortlist, budget: Budget, count: int) -> tuple[Design, ...]:
-    """At most `count` designs to try: of each family, depth and side the widest that fits, those that fill the budget
-    best.
+def race_field(
+    designs: Sequence[Design], budget: Budget, count: int, strain: Callable[[Design], float] = lambda design: 0.0
+) -> tuple[Design, ...]:
+    """At most `count` designs to try: of each family, depth and side the widest, those first that fill the budget best.
 
     A second design of the same family and side counts half as much as the first, a third a third, so that the field is
-    not one family many times.
+    not one family many times. A design of `strain` above 1 (by time, say) is left out, and a narrower one considered in
+    its place.
     """
-    best: dict[tuple[str, int | str, int], Design] = {}
-    for design in shortlist.designs:
-        key = (design.family, design.depth, design.side)
-        if key not in best or design.cost.macs > best[key].cost.macs:
-            best[key] = design
-    largest = max(design.cost.macs for design in best.values())
+    rows: dict[tuple[str, int | str, int], list[Design]] = {}
+    for design in sorted(designs, key=lambda design: -design.cost.macs):
+        rows.setdefault((design.family, design.depth, design.side), []).append(design)
+    largest = max(row[0].cost.macs for row in rows.values())
     field: list[Design] = []
-    rest = list(best.values())
 
-    def worth(design: Design) -> float:
+    def worth(row: list[Design]) -> float:
+        design = row[0]
         fill = budget.fill(design.cost) if budget.limits else design.cost.macs / largest
         alike = sum((d.family, d.side) == (design.family, design.side) for d in field)
         return fill / (1 + alike)
 
-    while rest and len(field) < count:
-        chosen = max(rest, key=worth)
-        rest.remove(chosen)
-        field.append(chosen)
+    waiting = list(rows.values())
+    while waiting and len(field) < count:
+        row = max(waiting, key=worth)
+        waiting.remove(row)
+        strained = strain(row[0])
+        if strained <= 1:
+            field.append(row[0])
+        elif narrower := [d for d in row[1:] if d.cost.macs <= 1.2 * row[0].cost.macs / strained] or row[-1:]:
+            waiting += [narrower] if narrower[0] is not row[0] else []
     return tuple(field)

@@ -13,14 +13,11 @@ from typing import Any
 from convsmith.data import Data
 from convsmith.nn import Net, build, fill, read_weights
 from convsmith.search.budget import Budget
-from convsmith.search.designs import Design, Shortlist, race_field, within
-from convsmith.search.estimate import Speed, measure_speed, training_bytes
+from convsmith.search.designs import Design, race_field, within
+from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import LARGEST, Entry, race, rungs
 from convsmith.spec.errors import RunError
 from convsmith.train import Recipe, Run, Watch, train
-
-PROBE_MACS = 30_000_000
-"""The speed of this machine is measured on designs of at most so many MACs, so that planning stays short."""
 
 TRAINING_MACS = 10**13
 """Without a limit on MACs or time: at most so many forward MACs in a training, some ten minutes of two CPU cores.
@@ -57,42 +54,40 @@ class Plan:
 
 
 def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, longest: float | None = None) -> Plan:
-    """Up to `count` designs to race, by arithmetic alone but for `longest`.
+    """Up to `count` designs to race, chosen by arithmetic alone but for `longest`.
 
-    longest  leaves out designs whose training is estimated, from a measurement here, to take more seconds; without it
-             and without a limit on MACs, designs are left out by `TRAINING_MACS`
+    longest  leaves out designs whose training takes more seconds by the time of a few steps here; without it and
+             without a limit on MACs, designs are left out by `TRAINING_MACS`
 
     Raises BudgetError, with the smallest design there is, if nothing fits the budget.
     """
-    recipe = recipe.settled(len(data.train), data.flip)
+    images, recipe = len(data.train), recipe.settled(len(data.train), data.flip)
     shortlist = within(budget, data.channels, len(data.classes), data.side)
-    speed = measure_speed(_probes(shortlist), recipe)
-    images = len(data.train)
-    quick = _quick(shortlist.designs, budget, recipe, images, speed, longest)
-    field = race_field(Shortlist(quick, shortlist.considered), budget, count)
-    entries = tuple(_entry(design, speed, images, recipe) for design in field)
-    over_time = len(shortlist.designs) - len(quick)
-    seconds = _total(entries, min(images, LARGEST), images, speed, recipe)
-    return Plan(budget, entries, shortlist.considered, shortlist.over_budget, over_time, recipe, seconds)
+    possible, slow = shortlist.designs, 0
+    if longest is None and budget.macs is None:
+        possible = _light(shortlist.designs, images, recipe)
+        slow = len(shortlist.designs) - len(possible)
+    seconds: dict[Design, float] = {}
+
+    def strain(design: Design) -> float:
+        seconds[design] = round(training_seconds(design, images, recipe), 1)
+        return 0.0 if longest is None else seconds[design] / longest
+
+    field = race_field(possible, budget, count, strain)
+    slow += len(seconds) - len(field)
+    field = field or (min(seconds, key=lambda design: seconds[design]),)
+    batch = min(recipe.batch, images)
+    entries = tuple(Entry(design, training_bytes(design.cost, batch), seconds[design]) for design in field)
+    total = _total([entry.seconds for entry in entries], min(images, LARGEST) / images, recipe)
+    return Plan(budget, entries, shortlist.considered, shortlist.over_budget, slow, recipe, total)
 
 
-def _quick(
-    designs: Sequence[Design], budget: Budget, recipe: Recipe, images: int, speed: Speed, longest: float | None
-) -> tuple[Design, ...]:
-    """The designs that train in the time there is; the quickest one if none does."""
+def _light(designs: Sequence[Design], images: int, recipe: Recipe) -> tuple[Design, ...]:
+    """The designs that train within `TRAINING_MACS`; the lightest one if none does."""
     assert recipe.epochs is not None
-    if longest is None and budget.macs is not None:
-        return tuple(designs)
-    passes = images * recipe.epochs
-
-    def work(design: Design) -> float:
-        return (
-            passes * design.cost.macs / TRAINING_MACS
-            if longest is None
-            else speed.training(design, images, recipe) / longest
-        )
-
-    return tuple(design for design in designs if work(design) <= 1) or (min(designs, key=work),)
+    most = TRAINING_MACS / (images * recipe.epochs)
+    light = tuple(design for design in designs if design.cost.macs <= most)
+    return light or (min(designs, key=lambda design: design.cost.macs),)
 
 
 def run_race(run: Run, plan: Plan, data: Data, *, seed: int, watch: Watch) -> Design:
@@ -137,23 +132,14 @@ def start_from(net: Net, source: str) -> None:
     fill(net, read_weights(source, name), source, new_head=True, adapt=True)
 
 
-def _probes(shortlist: Shortlist) -> tuple[Design, ...]:
-    ordered = sorted(shortlist.designs, key=lambda design: design.cost.macs)
-    modest = [design for design in ordered if design.cost.macs <= PROBE_MACS] or ordered[:1]
-    return modest[0], modest[-1]
+def _total(seconds: Sequence[float], raced: float, recipe: Recipe) -> float:
+    """Estimated seconds of the race, on a share `raced` of the images, and of the winner's training.
 
-
-def _entry(design: Design, speed: Speed, images: int, recipe: Recipe) -> Entry:
-    seconds = round(speed.training(design, images, recipe), 1)
-    return Entry(design, training_bytes(design.cost, min(recipe.batch, images)), seconds)
-
-
-def _total(entries: tuple[Entry, ...], raced: int, images: int, speed: Speed, recipe: Recipe) -> float:
-    """Estimated seconds of the race and the winner's training; the entries are taken to cost their mean."""
+    Which designs go on is not known yet, so each rung is taken to cost the entries' mean.
+    """
     assert recipe.epochs is not None
-    mean = sum(speed.training(entry.design, raced, recipe) for entry in entries) / len(entries)
-    epochs, running = 0, len(entries)
-    for rung in rungs(recipe.epochs, len(entries)) if len(entries) > 1 else ():
+    mean, running, epochs = sum(seconds) / len(seconds), len(seconds), 0
+    for rung in rungs(recipe.epochs, running) if running > 1 else ():
         epochs += rung * running
         running = max(1, running // 2)
-    return mean * epochs / recipe.epochs + sum(e.seconds for e in entries) / len(entries)
+    return mean * raced * epochs / recipe.epochs + mean
