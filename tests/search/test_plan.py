@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from convsmith import cost, trace
 from convsmith.data import Data, load
-from convsmith.search import Budget, Design, make_plan, stored_plan
+from convsmith.search import Budget, make_plan, stored_plan
 from convsmith.search import fit as fit_module
+from convsmith.spec import Network
 from convsmith.spec.errors import BudgetError, RunError
 from convsmith.train import Recipe, Run
 
@@ -18,9 +20,9 @@ def digits() -> Data:
     return load("digits")
 
 
-def paced(per_mac: float) -> Callable[[Design, int, Recipe], float]:
+def paced(per_mac: float) -> Callable[[Network, int, Recipe], float]:
     """A machine whose training takes so many seconds a forward MAC."""
-    return lambda design, images, recipe: per_mac * design.cost.macs * images * (recipe.epochs or 0)
+    return lambda network, images, recipe: per_mac * cost(trace(network)).macs * images * (recipe.epochs or 0)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from convsmith.data import Data, Finding
 from convsmith.search import Plan
-from convsmith.search.estimate import training_bytes
+from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.spec.network import Network
 from convsmith.spec.trace import trace
 from convsmith.train import Recipe
@@ -54,9 +54,11 @@ def cost_of(network: Network, data: Data, recipe: Recipe, out: Console) -> None:
     """The dry run of a single training: what the network costs and what a step will hold."""
     total = cost(trace(network))
     memory = short(training_bytes(total, min(recipe.batch, len(data.train))), "B")
+    took = seconds(training_seconds(network, len(data.train), recipe))
     out.print(
         f"{network.name} at {network.channels}×{network.side}×{network.side}: {total.params:,} parameters, "
-        f"{total.macs:,} MACs, about {memory} to train with batch {recipe.batch}, {recipe.epochs} epochs",
+        f"{total.macs:,} MACs; {recipe.epochs} epochs with batch {recipe.batch} hold about {memory} "
+        f"and take about {took} on this machine",
         markup=False,
     )
 

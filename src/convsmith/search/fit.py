@@ -70,7 +70,7 @@ def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, lon
     seconds: dict[Design, float] = {}
 
     def strain(design: Design) -> float:
-        seconds[design] = round(training_seconds(design, images, recipe), 1)
+        seconds[design] = round(training_seconds(design.network, images, recipe), 1)
         return 0.0 if longest is None else seconds[design] / longest
 
     field = race_field(possible, budget, count, strain)

@@ -125,7 +125,7 @@ def _steps(job: Job, optimiser: torch.optim.Optimizer, at: Position, watch: Watc
             group["lr"] = lr
         images = augment(train.images[index], index, seed=job.seed, epoch=at.epoch)
         labels = train.labels[index]
-        loss, logits = _loss(job.net(job.data.preprocess.normalise(images)), labels, recipe.label_smoothing)
+        loss, logits = loss_of(job.net(job.data.preprocess.normalise(images)), labels, recipe.label_smoothing)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(_no_number(job, at, lr, value))
@@ -141,7 +141,7 @@ def _steps(job: Job, optimiser: torch.optim.Optimizer, at: Position, watch: Watc
         yield
 
 
-def _loss(out: Tensor | dict[str, Tensor], labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+def loss_of(out: Tensor | dict[str, Tensor], labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     """Cross entropy, with auxiliary heads at `AUX_WEIGHT`; and the main logits."""
     heads = out if isinstance(out, dict) else {"logits": out}
     losses = {name: F.cross_entropy(logits, labels, label_smoothing=smoothing) for name, logits in heads.items()}
