@@ -10,7 +10,7 @@ from convsmith.search import Budget, Entry, within
 from convsmith.search import estimate as estimate_module
 from convsmith.search import race as race_module
 from convsmith.search.estimate import training_bytes, training_seconds
-from convsmith.search.race import race, rungs, subset
+from convsmith.search.race import race, race_epochs, rungs, subset
 from convsmith.train import Interrupted, Recipe, Silent
 
 DESIGNS = within(Budget(params=60_000), 1, 10, 8).designs[:8]
@@ -77,6 +77,12 @@ def test_an_interrupted_race_goes_on_from_its_scores(
     winner = race(kept, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None)
     assert len(first.calls) + len(second.calls) == 14
     assert table[winner.design.name] == max(table.values())
+
+
+def test_a_race_on_a_part_of_the_images_sees_it_more_often() -> None:
+    assert race_epochs(Recipe(epochs=60), 1257) == 60
+    assert race_epochs(Recipe(epochs=20), 50_000) == 20 * 40 // 20
+    assert race_epochs(Recipe(epochs=1), 10**7) >= 1
 
 
 def test_a_single_design_wins_without_a_race(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:

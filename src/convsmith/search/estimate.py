@@ -23,8 +23,8 @@ STEP_MACS = 3 * 10**9
 def training_bytes(cost: Cost, batch: int) -> int:
     """Memory of a training step: weights, gradients, momentum and the update, and every output of the batch once.
 
-    A rough figure, as what is saved for the way back depends on the layer: measured peaks of seven trainings (ResNet-18,
-    20, 50 and 56, VGG-11) were 0.80 to 1.16 of it.
+    A rough figure, as what is saved for the way back depends on the layer: measured peaks of seven trainings
+    (ResNet-18, 20, 50 and 56, VGG-11) were 0.80 to 1.16 of it.
     """
     return BYTES * (4 * cost.params + cost.buffers + batch * cost.activations)
 

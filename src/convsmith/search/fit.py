@@ -15,7 +15,7 @@ from convsmith.nn import Net, build, fill, read_weights
 from convsmith.search.budget import Budget
 from convsmith.search.designs import Design, race_field, within
 from convsmith.search.estimate import training_bytes, training_seconds
-from convsmith.search.race import LARGEST, Entry, race, rungs
+from convsmith.search.race import LARGEST, Entry, race, race_epochs, rungs
 from convsmith.spec.errors import RunError
 from convsmith.train import Recipe, Run, Watch, train
 
@@ -78,7 +78,7 @@ def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, lon
     field = field or (min(seconds, key=lambda design: seconds[design]),)
     batch = min(recipe.batch, images)
     entries = tuple(Entry(design, training_bytes(design.cost, batch), seconds[design]) for design in field)
-    total = _total([entry.seconds for entry in entries], min(images, LARGEST) / images, recipe)
+    total = _total([entry.seconds for entry in entries], images, recipe)
     return Plan(budget, entries, shortlist.considered, shortlist.over_budget, slow, recipe, total)
 
 
@@ -132,14 +132,14 @@ def start_from(net: Net, source: str) -> None:
     fill(net, read_weights(source, name), source, new_head=True, adapt=True)
 
 
-def _total(seconds: Sequence[float], raced: float, recipe: Recipe) -> float:
-    """Estimated seconds of the race, on a share `raced` of the images, and of the winner's training.
+def _total(seconds: Sequence[float], images: int, recipe: Recipe) -> float:
+    """Estimated seconds of the race and of the winner's training.
 
     Which designs go on is not known yet, so each rung is taken to cost the entries' mean.
     """
     assert recipe.epochs is not None
     mean, running, epochs = sum(seconds) / len(seconds), len(seconds), 0
-    for rung in rungs(recipe.epochs, running) if running > 1 else ():
+    for rung in rungs(race_epochs(recipe, images), running) if running > 1 else ():
         epochs += rung * running
         running = max(1, running // 2)
-    return mean * raced * epochs / recipe.epochs + mean
+    return mean * epochs / recipe.epochs * min(images, LARGEST) / images + mean

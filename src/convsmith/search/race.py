@@ -17,6 +17,7 @@ from convsmith.data import Data, ImageSet
 from convsmith.nn import build
 from convsmith.search.designs import Design
 from convsmith.train import Interrupted, Recipe, Watch, train
+from convsmith.train.recipe import epochs_for
 
 LARGEST = 5000
 """Training images that a race uses at most."""
@@ -58,6 +59,12 @@ def rungs(epochs: int, entries: int) -> tuple[int, ...]:
     return tuple(max(1, epochs // 4 // 2 ** (count - 1 - rung)) for rung in range(count))
 
 
+def race_epochs(recipe: Recipe, images: int) -> int:
+    """The whole training's epochs as a race on at most `LARGEST` images counts them: what is fewer is seen oftener."""
+    assert recipe.epochs is not None
+    return max(1, round(recipe.epochs * epochs_for(min(images, LARGEST)) / epochs_for(images)))
+
+
 def race(
     entries: Sequence[Entry], data: Data, recipe: Recipe, *, seed: int, watch: Watch, saved: Callable[[], None]
 ) -> Entry:
@@ -65,9 +72,8 @@ def race(
 
     Scores that entries already have are not measured again. Raises Interrupted on Ctrl-C; finished trainings are kept.
     """
-    assert recipe.epochs is not None
     running = list(entries)
-    ladder = rungs(recipe.epochs, len(running)) if len(running) > 1 else ()
+    ladder = rungs(race_epochs(recipe, len(data.train)), len(running)) if len(running) > 1 else ()
     for rung, epochs in enumerate(ladder):
         missing = [entry for entry in running if len(entry.scores) <= rung]
         for number, (entry, small) in enumerate(_by_side(missing, data), len(running) - len(missing) + 1):
