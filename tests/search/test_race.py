@@ -11,6 +11,7 @@ from convsmith.search import estimate as estimate_module
 from convsmith.search import race as race_module
 from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import race, race_epochs, rungs, subset
+from convsmith.spec.errors import TrainingError
 from convsmith.train import Interrupted, Recipe, Silent
 
 DESIGNS = within(Budget(params=60_000), 1, 10, 8).designs[:8]
@@ -77,6 +78,18 @@ def test_an_interrupted_race_goes_on_from_its_scores(
     winner = race(kept, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None)
     assert len(first.calls) + len(second.calls) == 14
     assert table[winner.design.name] == max(table.values())
+
+
+def test_a_design_that_cannot_learn_loses_and_the_others_go_on(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    def learn(net: Any, *rest: Any, **more: Any) -> list[dict[str, Any]]:
+        if net.network.name == DESIGNS[0].name:
+            raise TrainingError("loss became nan")
+        return [{"val_top1": 0.0, "val_loss": 2.0}]
+
+    monkeypatch.setattr(race_module, "train", learn)
+    field = entries(2)
+    assert race(field, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None) is field[1]
+    assert (field[0].scores[0]["top1"], field[0].scores[0]["loss"]) == (0.0, None)
 
 
 def test_a_race_on_a_part_of_the_images_sees_it_more_often() -> None:

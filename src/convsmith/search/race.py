@@ -16,6 +16,7 @@ from typing import Any
 from convsmith.data import Data, ImageSet
 from convsmith.nn import build
 from convsmith.search.designs import Design
+from convsmith.spec.errors import TrainingError
 from convsmith.train import Interrupted, Recipe, Watch, train
 from convsmith.train.recipe import epochs_for
 
@@ -103,16 +104,17 @@ def _try(
     net = build(design.network, seed=seed)
     try:
         history = train(net, data, replace(recipe, epochs=epochs), seed=seed, watch=watch, title=title)
+        top1, loss = history[-1]["val_top1"], history[-1]["val_loss"]
     except KeyboardInterrupt:
         raise Interrupted from None
-    last = history[-1]
-    seconds = time.perf_counter() - begun
-    return {"epochs": epochs, "top1": last["val_top1"], "loss": last["val_loss"], "seconds": round(seconds, 2)}
+    except TrainingError:  # a design that cannot learn by this recipe has lost; the others go on
+        top1, loss = 0.0, None
+    return {"epochs": epochs, "top1": top1, "loss": loss, "seconds": round(time.perf_counter() - begun, 2)}
 
 
 def _standing(score: dict[str, Any]) -> tuple[float, float]:
     """Smaller is better: top-1, and the loss between equals."""
-    return -score["top1"], score["loss"]
+    return -score["top1"], float("inf") if score["loss"] is None else score["loss"]
 
 
 def subset(data: Data, largest: int) -> Data:
