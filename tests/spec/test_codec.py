@@ -19,6 +19,7 @@ from convsmith.spec import (
     AvgPool,
     Branches,
     Cell,
+    Chain,
     CodecError,
     Conv,
     ConvsmithError,
@@ -68,6 +69,7 @@ def everything() -> Network:
                 when="always"
             ),
             mix=Branches(Seq(x=Conv(2)), Identity, y=Seq(pool=Pool(3, 1, 1), conv=Conv(2))),
+            fire=Chain(Seq(squeeze=Conv(2)), Branches(e1=Conv(2), e3=Conv(2, 3))),
             halves=Split(Identity, Seq(z=Conv(HERE, 3, groups=HERE))),
             shuffle=Shuffle(2),
             se=Gate(Seq(avgpool=PoolTo(1), fc=Conv(BACK))),

@@ -18,6 +18,7 @@ from convsmith.spec import (
     AvgPool,
     Branches,
     Cell,
+    Chain,
     Conv,
     ConvTranspose,
     Dropout,
@@ -97,6 +98,7 @@ def blocks(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
             some, few, st.sampled_from(["needed", "always"]),
         ),
         st.builds(lambda ns, ms: Branches(named("a", ns), Identity, b=named("c", ms)), some, some),
+        st.builds(lambda ns, ms: Chain(named("a", ns), Branches(named("b", ms), Identity)), some, some),
         st.builds(lambda ns, m: Seq(even=Conv(HERE * 2), halves=Split(Identity, named("b", [*ns, m]))), some, inner),
         st.builds(
             lambda n: Gate(Seq(pool=PoolTo(1), fc1=Conv(BACK // 2), act=Silu, extra=n, fc2=Conv(BACK), end=Sigmoid)),

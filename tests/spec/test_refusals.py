@@ -16,6 +16,7 @@ from convsmith.spec import (
     AvgPool,
     Branches,
     Cell,
+    Chain,
     Conv,
     ConvTranspose,
     Dropout,
@@ -212,6 +213,8 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
         "Seq(name=...) around it"
     ),
     "bare part": (lambda: Split(Relu), "split: a bare relu has no name here; write Seq(name=...) around it"),
+    "bare link": (lambda: Chain(Relu), "chain: a bare relu has no name here; write Seq(name=...) around it"),
+    "empty chain": (lambda: Chain(), "chain: needs at least one part"),
     "bare gate": (lambda: Gate(PoolTo(1)), "gate: a bare avg_pool_to has no name here; write Seq(name=...) around it"),
     "a class for a body": (lambda: Residual(ANY), "residual: expected a node, got None"),
     "a number for after": (lambda: Residual(Seq(a=Conv(8)), after=ANY), "residual: expected a node, got None"),

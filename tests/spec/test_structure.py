@@ -13,6 +13,7 @@ from convsmith.spec import (
     INPUT,
     Branches,
     Cell,
+    Chain,
     Conv,
     Flatten,
     Gate,
@@ -153,6 +154,14 @@ def test_a_split_gives_each_branch_its_part_of_the_channels(image: torch.Tensor)
     left, right = image[:, :4], 3 * image[:, 4:]
     assert torch.equal(made, torch.stack([left, right], 2).flatten(1, 2))
     assert [row.out.channels for row in trace(Split(Identity, Seq(b=Conv(IN))), 4, 8).rows] == [4, 4, 8, 12]
+
+
+def test_a_chain_runs_its_parts_side_by_side_in_the_tree(image: torch.Tensor) -> None:
+    fire = Chain(Seq(squeeze=Scale(2.0)), Branches(a=Scale(3.0), b=Scale(-1.0)), Seq(act=Relu))
+    assert [row.path for row in trace(Seq(fire=fire), 4).rows] == [
+        "fire.squeeze", "fire.a", "fire.b", "fire.concat", "fire.act"
+    ]  # fmt: skip
+    assert torch.equal(run(Seq(fire=fire), image), torch.relu(torch.cat([6 * image, -2 * image], 1)))
 
 
 def test_a_gate_multiplies_by_one_number_a_channel(image: torch.Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from convsmith.spec.cell import Cell, Step
 from convsmith.spec.codec import content_hash, dumps, loads, read, write
-from convsmith.spec.combinators import Branches, Gate, Identity, Residual, Seq, Split, Tap
+from convsmith.spec.combinators import Branches, Chain, Gate, Identity, Residual, Seq, Split, Tap
 from convsmith.spec.errors import (
     BudgetError,
     CodecError,
@@ -53,6 +53,7 @@ __all__ = [
     "Branches",
     "BudgetError",
     "Cell",
+    "Chain",
     "CodecError",
     "Conv",
     "ConvTranspose",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from convsmith.spec.cell import Cell, Step
-from convsmith.spec.combinators import Branches, Seq, Split
+from convsmith.spec.combinators import Branches, Chain, Seq, Split
 from convsmith.spec.errors import CodecError, SpecError, nearest
 from convsmith.spec.files import write_whole
 from convsmith.spec.kinds import COMBINATORS, LEAVES
@@ -117,7 +117,7 @@ def _essence(network: Network) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Seq | Branches | Split):
+    if isinstance(value, Seq | Branches | Split | Chain):
         names = [name for name, _ in value.children]
         numbered = names == [str(i) for i in range(len(names))] if isinstance(value, Seq) else not any(names)
         children = [[name, _plain(child)] for name, child in value.children]
@@ -150,7 +150,7 @@ def _node(data: Any, where: str) -> Node:
         raise CodecError(f"{where}: no node of kind {kind!r}{nearest(kind, KINDS)}")
     rest = {key: value for key, value in data.items() if key != "node"}
     try:
-        if kind in ("seq", "branches", "split"):
+        if kind in ("seq", "branches", "split", "chain"):
             return _children(KINDS[kind], rest, where)
         if kind == "cell":
             return _cell(rest, where)

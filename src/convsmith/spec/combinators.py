@@ -1,5 +1,5 @@
-"""How layers compose. A keyword is a path segment, a position is an index; `Residual`, `Branches`, `Split` and `Gate`
-add no segment of their own, which is what yields the ecosystem's state-dict keys (`layer1.0.conv1.weight`)."""
+"""How layers compose. A keyword is a path segment, a position is an index; `Residual`, `Branches`, `Split`, `Gate`
+and `Chain` add no segment of their own, which yields the ecosystem's state-dict keys (`layer1.0.conv1.weight`)."""
 
 from __future__ import annotations
 
@@ -127,6 +127,27 @@ class Split(Node):
         return tracer.join(CONCAT, tuple(ends), under(path, "concat"))
 
 
+@dataclass(frozen=True, init=False)
+class Chain(Node):
+    """One after the other, without a path segment: parts that stand side by side in the tree.
+
+    SqueezeNet's fire module: `Chain(Seq(squeeze=Conv(16), act=Relu), Branches(expand1x1=..., expand3x3=...))`.
+    """
+
+    children: Children
+    kind: ClassVar[str] = "chain"
+
+    def __init__(self, *parts: Node) -> None:
+        _transparent(self, *parts)
+        object.__setattr__(self, "children", tuple(("", node) for node in parts))
+        _check_children(self, self.children)
+
+    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        for _, part in self.children:
+            at = part.flow(tracer, at, path, scope)
+        return at
+
+
 @dataclass(frozen=True)
 class Gate(Node):
     """x * body(x): squeeze-and-excitation (Hu et al. 2018).
@@ -176,7 +197,7 @@ def _check_children(owner: Node, children: Children) -> None:
         if "." in name or (owner.kind == "seq" and not name):
             raise SpecError(f"{owner.kind}: a name is one path segment, without dots, got {name!r}")
     if owner.kind != "seq" and not children:
-        raise SpecError(f"{owner.kind}: needs at least one branch")
+        raise SpecError(f"{owner.kind}: needs at least one {'part' if owner.kind == 'chain' else 'branch'}")
 
 
 def _transparent(owner: Node, *nodes: Node) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convsmith.spec.cell import Cell
-from convsmith.spec.combinators import Branches, Gate, IdentityNode, Residual, Seq, Split, Tap
+from convsmith.spec.combinators import Branches, Chain, Gate, IdentityNode, Residual, Seq, Split, Tap
 from convsmith.spec.node import Leaf, Node
 from convsmith.spec.nodes import activation, conv, joins, linear, norm, pool, regularise, shape
 
@@ -12,5 +12,5 @@ LEAVES: dict[str, type[Leaf]] = {
 }
 JOINS: dict[str, type[Leaf]] = {join.kind: join for join in joins.NODES}
 COMBINATORS: dict[str, type[Node]] = {
-    node.kind: node for node in (Seq, Residual, Branches, Split, Gate, Tap, Cell, IdentityNode)
+    node.kind: node for node in (Seq, Residual, Branches, Split, Chain, Gate, Tap, Cell, IdentityNode)
 }
