@@ -47,6 +47,20 @@ def test_train_leaves_a_complete_run(finished: Path) -> None:
     assert (measured["params"], measured["macs"]) == (61_706, 416_520)
 
 
+def test_training_starts_from_given_weights_of_other_classes(cli: Cli, finished: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_digits(tmp_path / "data", {"a": list(range(12)), "b": list(range(20, 32))})
+    weights, run = finished / "weights.safetensors", tmp_path / "run"
+    words = ("--weights", weights, "--set", "epochs=1", "--set", "lr=1e-9", "--set", "batch=4", "--out", run)
+    result = cli("train", tmp_path / "data", "-n", "lenet5", *words)
+    assert result.code == 0, result.err
+    before, after = load_file(weights), load_file(run / "weights.safetensors")
+    assert (before["conv1.weight"] - after["conv1.weight"]).abs().max() < 1e-6
+    assert after["fc3.weight"].shape == (2, 84)
+    assert json.loads((run / "run.json").read_text())["weights"] == str(weights.resolve())
+
+
 def test_evaluate_repeats_the_runs_own_test(cli: Cli, finished: Path) -> None:
     stored = json.loads((finished / "test.json").read_text())
     found = json.loads(cli("evaluate", finished, "--json").out)

@@ -72,6 +72,7 @@ def command(
     settled = chosen.settled(len(loaded.train), loaded.flip)
     say.cost_of(described, loaded, settled, screen)
     if weights is not None:
+        weights = str(Path(weights).resolve()) if Path(weights).exists() else weights
         start_from(build(described), weights)  # refused here, before there is a run
     if dry_run:
         return

@@ -120,8 +120,8 @@ def train_run(run: Run, data: Data, recipe: Recipe, *, seed: int, watch: Watch) 
     data = data.resized(network.side)
     run.update(data=run.about["data"] | {"preprocess": data.preprocess.to_json()})
     net = build(network, seed=seed)
-    if (source := run.about.get("weights")) is not None:
-        start_from(net, source)
+    if (source := run.about.get("weights")) is not None and not run.has("checkpoint.safetensors"):
+        start_from(net, source)  # a checkpoint holds them already, so that the file may have gone
     train(net, data, recipe, seed=seed, run=run, watch=watch, title=f"train · {network.name}")
     return net, data
 
