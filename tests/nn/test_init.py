@@ -214,7 +214,7 @@ def test_an_unknown_rule_offers_the_nearest() -> None:
     )
 
 
-def test_tables_are_drawn_when_they_are_made() -> None:
+def test_tables_are_checked_as_drawn_when_they_are_made() -> None:
     torch.manual_seed(0)
     layer = TableConv2d(16, TABLE, (5, 5))
     uniform(layer, 0.1)
