@@ -13,9 +13,14 @@ from torchvision import models
 
 from convsmith import build, spec
 from convsmith.nn import Net
-from convsmith.zoo import VARIANTS
+from convsmith.zoo import alexnet, resnet, vgg
 
-NAMES = [name for name, variant in VARIANTS.items() if variant.provenance == "torchvision"]
+NAMES = [
+    name
+    for paper in (alexnet, vgg, resnet)
+    for name, variant in paper.VARIANTS.items()
+    if variant.provenance == "torchvision"
+]
 SIDE = 64
 pytestmark = pytest.mark.usefixtures("one_thread")
 
