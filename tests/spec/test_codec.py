@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -306,10 +305,8 @@ def test_a_hundred_thousand_levels_are_refused_at_once(piece: str) -> None:
     closing = {"[": "]", "{": "}"}
     tail = "".join(closing[c] for c in reversed(piece) if c in closing)
     hostile = text(0).replace('"body": 0', '"body": ' + piece * 100_000 + json.dumps(CONV) + tail * 100_000)
-    begin = time.perf_counter()
     with pytest.raises(CodecError, match="nested too deeply"):
         loads(hostile)
-    assert time.perf_counter() - begin < 5
 
 
 @pytest.mark.parametrize("piece", ["seq", "residual"])
@@ -344,10 +341,9 @@ def test_a_text_too_large_to_be_a_description_is_refused() -> None:
 
 
 def test_a_kind_of_a_million_letters_is_refused_at_once() -> None:
-    begin = time.perf_counter()
-    with pytest.raises(CodecError, match="no node of kind"):
+    with pytest.raises(CodecError, match="no node of kind") as caught:
         loads(text({"node": "c" * 10**6}))
-    assert time.perf_counter() - begin < 2
+    assert "did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("hostile", [
