@@ -1,0 +1,216 @@
+"""ResNeXt against torchvision's and timm's nets, Fig. 3's forms against each other, and the paper's tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from math import floor, prod
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model
+from torchvision.models import resnet as tv
+
+from convsmith import build, cost, trace
+from convsmith.spec import Conv, Linear, Network, Seq, SpecError
+from convsmith.views.cost import Cost
+from convsmith.zoo import resnext
+
+PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
+LIBRARY = [name for name, found in resnext.VARIANTS.items() if found.provenance != "paper"]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def network(name: str, **options: object) -> Network:
+    return resnext.VARIANTS[name].network(name, **options)
+
+
+def of(name: str, **options: object) -> Cost:
+    return cost(trace(network(name, **options)))
+
+
+def reference(name: str) -> nn.Module:
+    """The library's own net on the meta device; the CIFAR nets are torchvision's class, its ends changed."""
+    with torch.device("meta"):
+        if name.startswith("resnext29"):
+            groups = int(name.split("_")[1].split("x")[0])
+            net = tv.ResNet(tv.Bottleneck, [3, 3, 3, 1], 10, groups=groups, width_per_group=64)
+            net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+            net.maxpool, net.layer4, net.fc = nn.Identity(), nn.Identity(), nn.Linear(1024, 10)
+            return net.eval()
+        if resnext.VARIANTS[name].provenance == "torchvision":
+            return get_model(name).eval()
+        timm = pytest.importorskip("timm", reason="timm is the reference of this variant")
+        return timm.create_model(name).eval()
+
+
+def state_for(module: nn.Module) -> dict[str, Tensor]:
+    """Weights that keep signals of order one, all cut from one stretch of noise."""
+    noise = torch.randn(1 << 18, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    state: dict[str, Tensor] = {}
+    for i, (key, tensor) in enumerate(module.state_dict().items()):
+        start, many = 997 * i % len(noise), tensor.numel()
+        source = noise if start + many <= len(noise) else noise.repeat(-(-(start + many) // len(noise)))
+        cut = source[start : start + many].view(tensor.shape)
+        scale, shift = (1.5 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.1, 0.0
+        if tensor.dim() == 1 and key.endswith(("running_var", ".weight")):
+            shift = 1.0
+        state[key] = cut * scale + shift if tensor.is_floating_point() else torch.zeros_like(tensor, device="cpu")
+    return state
+
+
+def twins(name: str) -> tuple[nn.Module, nn.Module]:
+    ours, theirs = build(network(name), device="meta").eval(), reference(name)
+    state = state_for(theirs)
+    for net in (ours, theirs):
+        net.load_state_dict(state, strict=True, assign=True)
+    return ours, theirs
+
+
+def image(rows: int, cols: int) -> Tensor:
+    return torch.randn(2, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+def gap(a: Tensor, b: Tensor) -> float:
+    assert b.abs().max() > 0.01
+    return float((a - b).abs().max() / b.abs().max())
+
+
+@pytest.mark.parametrize("name", resnext.VARIANTS)
+def test_keys_shapes_parameters_and_multiply_adds_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
+    theirs, ours, total = reference(name), build(network(name), device="meta"), of(name)
+    assert [(k, t.shape) for k, t in ours.state_dict().items()] == [
+        (k, t.shape) for k, t in theirs.state_dict().items()
+    ]
+    assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
+    assert total.params == sum(p.numel() for p in theirs.parameters())
+    side = resnext.VARIANTS[name].side
+    assert total.macs == macs_of(theirs, torch.empty(1, 3, side, side, device="meta"))
+
+
+@pytest.mark.parametrize("name", resnext.VARIANTS)
+def test_logits_are_the_references(name: str) -> None:
+    ours, theirs = twins(name)
+    sizes = ((8, 8), (7, 12)) if name.startswith("resnext29") else ((32, 32), (33, 49))
+    with torch.no_grad():
+        for size in sizes:
+            assert gap(ours(image(*size)[:1]), theirs(image(*size)[:1])) <= 1e-9
+
+
+def test_gradients_are_torchvisions() -> None:
+    found = []
+    for net in twins("resnext50_32x4d"):
+        net.train()
+        loss = nn.functional.cross_entropy(net(image(48, 48)), torch.tensor([1, 2]))
+        gradients = torch.autograd.grad(loss, list(net.parameters()))
+        found.append(dict(zip(dict(net.named_parameters()), gradients, strict=True)))
+    ours, theirs = found
+    assert list(ours) == list(theirs)
+    least = 1e-12 * max(float(g.abs().max()) for g in theirs.values())
+    for key, gradient in theirs.items():
+        assert float((ours[key] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + least, key
+
+
+def rearranged(state: dict[str, Tensor], cardinality: int, *, split_end: bool) -> dict[str, Tensor]:
+    """A grouped block's weights for branches: rows of conv1, conv2 and their BN, and columns of conv3, by branch."""
+    found: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        part, rest = key.removeprefix("block.").split(".", 1)
+        if part in ("conv1", "bn1", "conv2", "bn2") or (split_end and part == "conv3"):
+            pieces = [tensor] * cardinality if tensor.dim() == 0 else tensor.chunk(cardinality, int(part == "conv3"))
+            found |= {f"block.path{i}.{part}.{rest}": piece for i, piece in enumerate(pieces)}
+        else:
+            found[key] = tensor
+    return found
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("entering", "stride", "cardinality"), [(24, 1, 4), (16, 2, 4), (24, 1, 1), (24, 2, 12)])
+def test_the_three_forms_of_fig_3_compute_the_same(
+    entering: int, stride: int, cardinality: int, training: bool
+) -> None:
+    def block(form: str) -> nn.Module:
+        node = resnext.bottleneck(12, 24, stride, cardinality, form)  # type: ignore[arg-type]
+        return build(Seq(block=node), side=9, channels=entering, device="meta").train(training)
+
+    grouped = block("c")
+    state = state_for(grouped)
+    x = torch.randn(2, entering, 9, 7, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    outputs = []
+    for form in "cba":
+        net = block(form)
+        net.load_state_dict(
+            state if form == "c" else rearranged(state, cardinality, split_end=form == "a"), strict=True, assign=True
+        )
+        with torch.no_grad():
+            outputs.append(net(x))
+    assert outputs[0].shape == (2, 24, -(-9 // stride), -(-7 // stride))
+    assert max(gap(outputs[1], outputs[0]), gap(outputs[2], outputs[0])) <= 1e-12
+
+
+def test_the_three_forms_of_the_whole_net_cost_the_same() -> None:
+    totals = [of("resnext50_32x4d", form=form) for form in "abc"]
+    assert {(total.params, total.macs) for total in totals} == {(25_028_904, 4_230_479_872)}
+
+
+@pytest.mark.parametrize(("cardinality", "width", "group_width"), resnext.TABLE2)
+def test_table_2_keeps_a_blocks_complexity(cardinality: int, width: int, group_width: int) -> None:
+    """The caption's "#params ~70k" and "FLOPs ~0.22 billion" for conv2, by Eq. 4: C (256 d + 3 3 d d + d 256)."""
+    assert group_width == cardinality * width
+    rows = trace(Seq(block=resnext.bottleneck(group_width, 256, 1, cardinality)), side=56, channels=256).rows
+    weights = sum(prod(w.shape) for r in rows if r.kind == "conv" for w in r.facts.weights)
+    assert weights == cardinality * (256 * width + 9 * width * width + width * 256)
+    assert abs(weights / 1e3 - 70) < 1.5
+    assert round(sum(r.facts.macs for r in rows) / 1e9, 2) == 0.22
+
+
+@pytest.mark.parametrize(("cardinality", "width", "params", "flops"), [(1, 64, 25.5, 4.1), (32, 4, 25.0, 4.2)])
+def test_table_1_prints_these_parameters_and_multiply_adds(
+    cardinality: int, width: int, params: float, flops: float
+) -> None:
+    """25,557,032 is printed as 25.5, cut; the other figures are rounded."""
+    total = of("resnext50_32x4d", cardinality=cardinality, width=width)
+    assert params in (round(total.params / 1e6, 1), floor(total.params / 1e5) / 10)
+    assert round(total.macs / 1e9, 1) == flops
+
+
+@pytest.mark.parametrize(("name", "printed"), [("resnext29_8x64d", 34.4), ("resnext29_16x64d", 68.1)])
+def test_table_7_prints_these_parameters(name: str, printed: float) -> None:
+    """68,155,210 is printed as 68.1, cut."""
+    assert floor(of(name).params / 1e5) / 10 == printed
+
+
+@pytest.mark.parametrize("name", resnext.VARIANTS)
+def test_the_depth_in_a_name_counts_convolutions_off_the_shortcut_and_the_linear_layer(name: str) -> None:
+    rows = trace(network(name)).rows
+    depth = sum(isinstance(row.node, Conv | Linear) and "downsample" not in row.path for row in rows)
+    assert f"resnext{depth}_" in name
+
+
+ROWS = {f"torchvision/{n}.IMAGENET1K_V1": n for n in LIBRARY if resnext.VARIANTS[n].weights} | {
+    "imgclsmob/resnext101_32x4d": "resnext101_32x4d",
+    "imgclsmob/resnext29_16x64d_cifar10": "resnext29_16x64d",
+}
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
+@pytest.mark.parametrize("row", ROWS)
+def test_exact_published_counts_are_ours(row: str) -> None:
+    with PUBLISHED.open(newline="") as file:
+        (found,) = [line for line in csv.DictReader(file) if line["variant"] == row]
+    total = of(ROWS[row])
+    assert (str(total.params), str(total.macs)) == (found["params_exact"], found["macs_exact"])
+
+
+def test_what_cannot_be_is_refused() -> None:
+    for options, message in (
+        ({"depth": 34}, "depth is 50, 101 or 152"), ({"form": "d"}, "form is 'a', 'b' or 'c'"),
+    ):  # fmt: skip
+        with pytest.raises(SpecError, match=message):
+            network("resnext50_32x4d", **options)
+    with pytest.raises(SpecError, match="cardinality divides the width"):
+        resnext.bottleneck(10, 24, 1, 4)
+    with pytest.raises(SpecError, match="depth is 9n"):
+        network("resnext29_8x64d", depth=30)
