@@ -1,0 +1,153 @@
+"""MobileNet v2: torchvision's class at every published width, and the counts that the authors print."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from convsmith import build, cost, trace
+from convsmith.nn import Net
+from convsmith.spec import Conv, Linear, Network, SpecError
+from convsmith.views.cost import Cost
+from convsmith.zoo import mobilenet_v2
+
+PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
+WIDTHS = {
+    "mobilenet_v2": 1.0, "mobilenet_v2_140": 1.4, "mobilenet_v2_075": 0.75, "mobilenet_v2_050": 0.5,
+    "mobilenet_v2_035": 0.35,
+}  # fmt: skip
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def network(name: str, classes: int | None = None, **options: Any) -> Network:
+    return mobilenet_v2.VARIANTS[name].network(name, classes, **options)
+
+
+def of(name: str, side: int | None = None, **options: Any) -> Cost:
+    return cost(trace(network(name, **options), side))
+
+
+def reference(name: str, **options: Any) -> nn.Module:
+    with torch.device("meta"):
+        return models.MobileNetV2(width_mult=WIDTHS[name], **options)
+
+
+def twins(name: str) -> tuple[Net, nn.Module]:
+    theirs, ours = reference(name, num_classes=11, dropout=0.0), build(network(name, 11, rate=0.0), device="meta")
+    draw = torch.Generator().manual_seed(5)
+    state: dict[str, Tensor] = {}
+    for key, old in theirs.state_dict().items():
+        noise = torch.randn(old.shape, generator=draw, dtype=torch.float64)
+        state[key] = (
+            noise * (2 / old[0].numel()) ** 0.5 if old.dim() > 1
+            else 0.1 * noise + 1.0 * key.endswith((".weight", "running_var")) if old.dim() else torch.tensor(0)
+        )  # fmt: skip
+    for net in (ours, theirs):
+        net.load_state_dict({key: tensor.clone() for key, tensor in state.items()}, assign=True)
+    return ours, theirs
+
+
+def gap(a: Tensor, b: Tensor) -> float:
+    assert a.shape == b.shape
+    assert b.abs().max() > 0.01
+    return float((a - b).abs().max() / b.abs().max())
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_keys_and_counts_are_torchvisions(name: str, macs_of: Callable[..., int]) -> None:
+    theirs, total, ours = reference(name).eval(), of(name), build(network(name), device="meta")
+    state = {key: tuple(t.shape) for key, t in theirs.state_dict().items()}
+    assert list(trace(network(name)).weights.items()) == list(state.items())
+    assert list(ours.state_dict()) == list(state)
+    assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
+    assert total.params == sum(p.numel() for p in theirs.parameters())
+    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
+
+
+def test_counts_are_those_beside_torchvisions_weights() -> None:
+    total = of("mobilenet_v2")
+    assert (total.params, total.macs) == (3_504_872, 300_774_272)
+    for entry in models.MobileNet_V2_Weights:
+        assert (entry.meta["num_params"], entry.meta["_ops"]) == (total.params, round(total.macs / 1e9, 3))
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_logits_are_torchvisions(name: str) -> None:
+    ours, theirs = twins(name)
+    draw = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for side in ((64, 64), (45, 71)):
+            image = torch.randn(2, 3, *side, generator=draw, dtype=torch.float64)
+            assert gap(ours.eval()(image), theirs.eval()(image)) <= 1e-9
+
+
+def test_gradients_are_torchvisions() -> None:
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    found, wanted = (
+        dict(zip(dict(net.named_parameters()), torch.autograd.grad(net(image).square().mean(), list(net.parameters())),
+                 strict=True))
+        for net in twins("mobilenet_v2_035")
+    )  # fmt: skip
+    assert list(found) == list(wanted)
+    assert len(wanted) == 3 * 52 + 2
+    floor = 1e-12 * max(float(g.abs().max()) for g in wanted.values())
+    for key, gradient in wanted.items():
+        assert float((found[key] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + floor, key
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
+def test_the_authors_printed_counts() -> None:
+    """Multiply-adds of five widths at up to five sides, mostly cut, not rounded; parameters without those of batch
+    normalisation."""
+    names = {f"{width:g}" if width != 1 else "1.0": name for name, width in WIDTHS.items()}
+    with PUBLISHED.open(newline="") as file:
+        lines = [x for x in csv.DictReader(file) if x["variant"].startswith("mobilenet_v2_")]
+    seen = 0
+    for line in lines:
+        width, side = line["variant"].split("_")[2:]
+        if width not in names:
+            continue
+        total = of(names[width], int(side))
+        assert int(line["macs_published"]) // 10**6 in (math.floor(total.macs / 1e6), round(total.macs / 1e6))
+        plain = sum(row.facts.params for row in trace(network(names[width])).rows if row.kind != "norm")
+        assert int(line["params_published"]) == pytest.approx(plain, abs=10_000), line["variant"]
+        seen += 1
+    assert seen == 21
+
+
+def test_table_4() -> None:
+    """Printed 300 M and 3.4 M at width 1: 300.8 M, and 3.47 M without batch normalisation, cut. For width 1.4 it has
+    585 M and 6.9 M, where the authors' release, as we do, has 582 M and 6.06 M (6.11 M with normalisation)."""
+    total = of("mobilenet_v2")
+    norms = sum(row.facts.params for row in trace(network("mobilenet_v2")).rows if row.kind == "norm")
+    assert (total.macs // 10**6, (total.params - norms) // 10**5) == (300, 34)
+    assert (of("mobilenet_v2_140").macs // 10**6, of("mobilenet_v2_140").params) == (582, 6_108_776)
+
+
+def test_table_2s_maps() -> None:
+    """Input of each row of Table 2, the last block's output, and the first convolution of the head."""
+    rows = trace(network("mobilenet_v2")).rows
+    ends = {row.path.split(".")[1]: (row.out.rows, row.out.channels) for row in rows if row.path[:9] == "features."}
+    ends = [ends[str(i)] for i in (0, 1, 3, 6, 10, 13, 16, 17, 18)]
+    assert ends == [
+        (112, 32), (112, 16), (56, 24), (28, 32), (14, 64), (14, 96), (7, 160), (7, 320), (7, 1280)
+    ]  # fmt: skip
+    assert sum(isinstance(row.node, Conv | Linear) for row in rows) == 53
+    assert sum(row.kind == "add" for row in rows) == sum(n - 1 for *_, n, _ in mobilenet_v2.TABLE2)
+
+
+def test_options_change_what_they_say() -> None:
+    wide = {row.path: row.out.channels for row in trace(network("mobilenet_v2", expansion=4)).rows}
+    assert (wide["features.2.conv.0.0"], "features.1.conv.2" in wide) == (64, True)
+    fine = {row.path: row.out.channels for row in trace(network("mobilenet_v2", width=0.35, multiple=1)).rows}
+    assert (fine["features.0.0"], fine["features.18.0"]) == (11, 1280)
+    with pytest.raises(SpecError, match="width must be above 0"):
+        network("mobilenet_v2", width=-1)
