@@ -24,9 +24,10 @@ def test_totals_are_the_built_networks_at_its_native_side(name: str, macs_of: Ca
     # the table convolution of 1998 runs as a dense one: 16 x 6 kernels instead of 60
     dense = 240_000 - 150_000 if name == "lenet5_1998" else 0
     assert macs_of(net, torch.empty(1, *graph.input.shape, device="meta")) == total.macs + dense
-    assert sum(p.numel() for p in net.parameters()) == total.params
+    heads = [sum(getattr(layer, column) for layer in total.aux) for column in ("params", "buffers")]
+    assert sum(p.numel() for p in net.parameters()) == total.params + heads[0]
     stored = net.state_dict()
-    assert sum(b.numel() for key, b in net.named_buffers() if key in stored) == total.buffers
+    assert sum(b.numel() for key, b in net.named_buffers() if key in stored) == total.buffers + heads[1]
 
 
 @pytest.mark.parametrize("name", ["alexnet_2012", "resnet20"])

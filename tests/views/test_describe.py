@@ -54,7 +54,7 @@ def test_every_networks_description_is_plain_json_with_the_agreed_keys(name: str
     for column in ("params", "macs", "ops", "activations"):
         assert sum(row[column] for row in found["layers"]) == found[column]
     assert (found["name"], found["hash"]) == (name, content_hash(spec(name)))
-    assert len(found["layers"]) == len(trace(name).rows)
+    assert len(found["layers"]) + len(found["aux"]) == len(trace(name).rows)
 
 
 def test_an_image_that_is_not_square_has_pairs() -> None:

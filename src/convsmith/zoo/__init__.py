@@ -7,12 +7,40 @@ from typing import Any
 
 from convsmith.spec.errors import UnknownName, nearest
 from convsmith.spec.network import Network
-from convsmith.zoo import alexnet, lenet, resnet, resnet_cifar, vgg
+from convsmith.zoo import (
+    alexnet,
+    densenet,
+    efficientnet,
+    googlenet,
+    inception_v3,
+    lenet,
+    mnasnet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    nin,
+    resnet,
+    resnet_cifar,
+    resnet_v2,
+    resnext,
+    senet,
+    shufflenet,
+    shufflenet_v2,
+    squeezenet,
+    vgg,
+    wide_resnet,
+    zfnet,
+)
 from convsmith.zoo.variant import Variant
 
-VARIANTS: dict[str, Variant] = {
-    name: variant for paper in (lenet, alexnet, vgg, resnet, resnet_cifar) for name, variant in paper.VARIANTS.items()
-}
+# in the order of history
+PAPERS = (
+    lenet, alexnet, zfnet, nin, vgg, googlenet, resnet, resnet_cifar, inception_v3, squeezenet, resnet_v2, wide_resnet,
+    resnext, densenet, mobilenet_v1, senet, shufflenet, mobilenet_v2, shufflenet_v2, mnasnet, efficientnet,
+    mobilenet_v3,
+)  # fmt: skip
+
+VARIANTS: dict[str, Variant] = {name: variant for paper in PAPERS for name, variant in paper.VARIANTS.items()}
 
 
 def names(pattern: str = "*") -> tuple[str, ...]:
