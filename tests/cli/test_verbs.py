@@ -61,6 +61,17 @@ def test_training_starts_from_given_weights_of_other_classes(cli: Cli, finished:
     assert json.loads((run / "run.json").read_text())["weights"] == str(weights.resolve())
 
 
+def test_a_folder_of_a_built_in_sets_name_does_not_take_its_place(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = cli("train", "digits", "-n", "lenet5", "--set", "epochs=1", "--out", "run")
+    assert result.code == 0, result.err
+    assert json.loads(Path("run/run.json").read_text())["data"]["source"] == "digits"
+    assert cli("evaluate", "run", "--split", "val").code == 0
+
+
 def test_evaluate_repeats_the_runs_own_test(cli: Cli, finished: Path) -> None:
     stored = json.loads((finished / "test.json").read_text())
     found = json.loads(cli("evaluate", finished, "--json").out)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from convsmith.cli import say
-from convsmith.data import Data, ImageSet, Preprocess, load, outline
+from convsmith.data import SOURCES, Data, ImageSet, Preprocess, load, outline
 from convsmith.search import Budget, within
 from convsmith.spec.errors import DataError
 from convsmith.spec.head import with_classes
@@ -78,7 +78,7 @@ def about(
         "environment": environment(),
         "recipe": recipe.to_json(),
         "data": {
-            "source": source if not Path(source).exists() else str(Path(source).resolve()),
+            "source": source if source in SOURCES else str(Path(source).expanduser().resolve()),
             "name": data.name,
             "load": load_options,
             "classes": list(data.classes),
