@@ -15,6 +15,8 @@ from convsmith.spec import (
     IN,
     AvgPool,
     Branches,
+    ChannelsFirst,
+    ChannelsLast,
     Conv,
     ConvTranspose,
     Dropout,
@@ -24,6 +26,8 @@ from convsmith.spec import (
     HardSigmoid,
     HardSwish,
     Layer,
+    LayerNorm,
+    LayerScale,
     LeakyRelu,
     Linear,
     LocalNorm,
@@ -34,17 +38,21 @@ from convsmith.spec import (
     Rbf,
     Relu,
     Relu6,
+    Residual,
     Scale,
     ScaledTanh,
     Seq,
     ShapeError,
+    Shift,
     Shuffle,
     Sig,
     Sigmoid,
     Silu,
     Softmax,
+    SpecError,
     TableConv,
     Tanh,
+    Times,
     ZeroChannels,
     trace,
 )
@@ -126,6 +134,13 @@ CASES = {
     "sum pool": Case(AvgPool(2, divisor=1), (6, 28, 28), (6, 14, 14), ops=6 * 196 * 4),
     "global pool": Case(PoolTo(1), (512, 7, 7), (512, 1, 1), ops=512 * 49),
     "max pool to 3x2": Case(PoolTo((3, 2), "max"), (4, 9, 8), (4, 3, 2), ops=4 * 6 * 12),
+    "max pool, same": Case(Pool(3, 2, "same"), (4, 8, 7), (4, 4, 4), ops=4 * 16 * 9),
+    "mean pool, same": Case(AvgPool(3, 2, "same"), (4, 8, 7), (4, 4, 4), ops=4 * 16 * 9),
+    "layer norm": Case(LayerNorm(), (6, 4, 5), (6, 4, 5), {"weight": (6,), "bias": (6,)}, ops=600),
+    "layer norm, flat": Case(LayerNorm(), (6,), (6,), {"weight": (6,), "bias": (6,)}, ops=30),
+    "times": Case(Times(0.17), (6, 4, 5), (6, 4, 5), ops=120),
+    "shift": Case(Shift(), (6, 4, 5), (6, 4, 5)),
+    "channels last": Case(ChannelsLast, (6, 4, 5), (4, 5, 6)),
     "flatten": Case(Flatten, (16, 5, 5), (400,)),
     "shuffle": Case(Shuffle(3), (6, 4, 4), (6, 4, 4)),
     "zero channels": Case(ZeroChannels(32), (16, 4, 4), (32, 4, 4)),
@@ -175,7 +190,8 @@ def test_the_built_layer_has_the_same_shape_state_and_multiply_adds(case: Case, 
 def test_every_kind_of_layer_has_a_case() -> None:
     from convsmith.spec.kinds import LEAVES
 
-    assert {case.node.kind for case in CASES.values()} | {"slice"} == set(LEAVES)  # Split alone places slices
+    alone = {"slice", "layer_scale"}  # Split alone places slices; a bare parameter has a test of its own
+    assert {case.node.kind for case in CASES.values()} | alone == set(LEAVES)
 
 
 @pytest.mark.parametrize(("node", "theirs"), [
@@ -187,6 +203,7 @@ def test_every_kind_of_layer_has_a_case() -> None:
     (AvgPool(2, divisor=1), nn.AvgPool2d(2, divisor_override=1)),
     (Pool(3, 2, 1, ceil=True), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
     (PoolTo((3, 2)), nn.AdaptiveAvgPool2d((3, 2))), (PoolTo(2, "max"), nn.AdaptiveMaxPool2d(2)),
+    (Shift(), nn.ZeroPad2d((-1, 1, -1, 1))),
     (Shuffle(2), nn.ChannelShuffle(2)), (Flatten, nn.Flatten()),
 ], ids=lambda x: getattr(x, "label", None) or type(x).__name__)  # fmt: skip
 def test_a_layer_computes_what_torchs_layer_computes(node: Layer, theirs: nn.Module) -> None:
@@ -203,6 +220,82 @@ def test_local_normalisation_is_the_papers_sum_over_neighbouring_maps() -> None:
         image[:, i] / (2 + 1e-4 * image[:, max(0, i - 2): i + 3].square().sum(1)) ** 0.75 for i in range(7)
     ], 1)  # fmt: skip
     assert torch.allclose(ours, by_hand, rtol=1e-12)
+
+
+def test_layer_normalisation_is_torchs_wherever_the_channels_are() -> None:
+    image = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(0))
+    wanted = nn.functional.layer_norm(image.permute(0, 2, 3, 1), (6,), eps=1e-6).permute(0, 3, 1, 2)
+    first = build(Network(Seq(norm=LayerNorm(1e-6)), (4, 5), 6, classes=1))
+    last = build(Network(Seq(last=ChannelsLast, norm=LayerNorm(1e-6), first=ChannelsFirst), (4, 5), 6, classes=1))
+    assert torch.equal(first(image), wanted)
+    assert torch.equal(last(image), wanted)
+
+
+def test_a_linear_layer_with_channels_last_is_a_1x1_convolution(macs_of: Any) -> None:
+    image = torch.randn(2, 6, 4, 5, generator=torch.Generator().manual_seed(0))
+    net = build(Network(Seq(last=ChannelsLast, fc=Linear(9), first=ChannelsFirst), (4, 5), 6, classes=1))
+    wanted = nn.functional.conv2d(image, net.fc.weight[:, :, None, None], net.fc.bias)
+    assert torch.allclose(net(image), wanted, atol=1e-6)
+    assert net.graph.rows[1].facts.macs == macs_of(net, image[:1]) == 9 * 6 * 20
+
+
+def test_a_layer_scale_is_a_bare_parameter_of_its_container() -> None:
+    net = build(Network(Seq(block=Residual(Seq(conv=Conv(6), layer_scale=LayerScale(0.5)))), 4, 6, classes=1))
+    image = torch.randn(2, 6, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert {name: tuple(p.shape) for name, p in net.named_parameters()} == {
+        "block.conv.weight": (6, 6, 1, 1), "block.conv.bias": (6,), "block.layer_scale": (6, 1, 1)
+    }  # fmt: skip
+    assert net.graph.weights == {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    assert torch.equal(net(image), image + 0.5 * net.block.conv(image))
+    copied = build(net.network)
+    copied.load_state_dict(net.state_dict())
+    assert torch.equal(copied(image), net(image))
+
+
+@pytest.mark.parametrize("node", [
+    Norm(), Pool(2), Conv(3), ConvTranspose(3, 2, 2), LocalNorm(), Scale(), LayerScale(), Shuffle(2), Softmax,
+    ZeroChannels(8), ChannelsLast, Shift(), PoolTo(1),
+], ids=lambda node: node.label)  # fmt: skip
+def test_a_layer_that_wants_channels_first_says_so(node: Layer) -> None:
+    with pytest.raises(ShapeError, match=r"layer: .*4×5×6.*channels first|layer: .*channels first.*4×5×6"):
+        trace(Seq(last=ChannelsLast, layer=node), (4, 5), 6)
+
+
+def test_branches_with_channels_last_do_not_concatenate() -> None:
+    body = Branches(Seq(a=ChannelsLast), Seq(b=ChannelsLast))
+    with pytest.raises(ShapeError, match="channels first"):
+        trace(Seq(cat=body), 4, 6)
+
+
+def test_a_residual_drops_its_body_only_where_there_is_a_skip() -> None:
+    kept, changed = Residual(Seq(conv=Conv(3)), drop=0.2), Residual(Seq(conv=Conv(5)), drop=0.2)
+    projected = Residual(Seq(conv=Conv(5)), Seq(side=Conv(5)), drop=0.2)
+    found = {name: [row.path for row in trace(Seq(b=node), 4).rows] for name, node in
+             (("kept", kept), ("changed", changed), ("projected", projected))}  # fmt: skip
+    assert found == {
+        "kept": ["b.conv", "b.drop_path", "b.add"],
+        "changed": ["b.conv"],
+        "projected": ["b.conv", "b.drop_path", "b.side", "b.add"],
+    }
+    with pytest.raises(SpecError, match="residual: drop must be at least 0 and below 1, got 1"):
+        Residual(Seq(conv=Conv(3)), drop=1.0)
+
+
+def test_pooling_with_same_padding_never_sees_the_padding() -> None:
+    image = torch.rand(1, 2, 7, 8, generator=torch.Generator().manual_seed(0)) - 2  # a padded zero would be the maximum
+    for node in (Pool(3, 2, "same"), AvgPool(3, 2, "same", count_pad=False)):
+        pooled = build(Network(Seq(pool=node), (7, 8), 2, classes=1))(image)
+        for row in range(4):  # 7 rows: one pixel of padding above and below; 8 columns: none at left, one at right
+            for col in range(4):
+                part = image[:, :, max(0, 2 * row - 1) : 2 * row + 2, 2 * col : 2 * col + 3]
+                wanted = part.amax((2, 3)) if isinstance(node, Pool) else part.mean((2, 3))
+                assert torch.allclose(pooled[:, :, row, col], wanted)
+    counted = build(Network(Seq(pool=AvgPool(3, 2, "same")), (7, 8), 2, classes=1))(image)
+    assert torch.allclose(counted[:, :, 0, 3], image[:, :, :2, 6:].sum((2, 3)) / 9)
+    with pytest.raises(SpecError, match="a divisor wants padding in pixels"):
+        AvgPool(3, 2, "same", divisor=1)
+    with pytest.raises(SpecError, match="already rounds up"):
+        Pool(3, 2, "same", ceil=True)
 
 
 def test_sizes_of_same_padding_follow_tensorflows_rule() -> None:

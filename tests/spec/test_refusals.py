@@ -118,14 +118,17 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
         'conv: pad must be an integer, (rows, cols) or (top, bottom, left, right) or "same", none of it '
         'negative, got (1,)',
     ),
-    "same padding of a pool": (
-        lambda: Pool(3, 2, "same"),  # type: ignore[arg-type]
-        "max_pool: pad must be an integer, (rows, cols) or (top, bottom, left, right), none of it negative, got 'same'",
+    "another word for the padding of a pool": (
+        lambda: Pool(3, 2, "valid"),  # type: ignore[arg-type]
+        'max_pool: pad must be an integer, (rows, cols) or "same", got \'valid\'',
     ),
     "four sides of a pool": (
-        lambda: Pool(3, 2, (1, 1, 1, 1)), "max_pool: pad must be an integer or (rows, cols), got (1, 1, 1, 1)"  # type: ignore[arg-type]
+        lambda: Pool(3, 2, (1, 1, 1, 1)),  # type: ignore[arg-type]
+        'max_pool: pad must be an integer, (rows, cols) or "same", got (1, 1, 1, 1)',
     ),
-    "no padding of a pool": (lambda: Pool(3, 2, ANY), "max_pool: pad must be an integer or (rows, cols), got None"),
+    "no padding of a pool": (
+        lambda: Pool(3, 2, ANY), 'max_pool: pad must be an integer, (rows, cols) or "same", got None'
+    ),
     "padding over half the kernel": (
         lambda: Pool(3, 2, 2), "max_pool: pad must be at most half the kernel, got pad 2 with kernel 3"
     ),

@@ -13,7 +13,7 @@ from torch import nn
 
 from convsmith.nn import layers
 from convsmith.nn.init import initialise
-from convsmith.nn.modules import Block, Net
+from convsmith.nn.modules import Block, Children, Net
 from convsmith.nn.program import Part, parts_of, program_of
 from convsmith.nn.weights import fill, read_weights
 from convsmith.spec.errors import SpecError
@@ -85,23 +85,24 @@ def module_of(graph: Graph, network: Network, device: str | torch.device | None 
         return Net(children, program_of(graph, parts, (INPUT,), outputs), network, graph)
 
 
-def _child(graph: Graph, part: Part, prefix: str) -> nn.Module:
+def _child(graph: Graph, part: Part, prefix: str) -> nn.Module | nn.Parameter:
     if part.is_row:
         row = graph.rows[part.rows[0]]
         recipe = row.node.torch(graph.sigs(row)[0])  # type: ignore[attr-defined]
-        made: nn.Module = getattr(layers, recipe.name, None) or getattr(nn, recipe.name)
-        return made(**recipe.arguments)  # type: ignore[no-any-return]
+        make = getattr(layers, recipe.name, None) or getattr(nn, recipe.name)
+        return make(**recipe.arguments)  # type: ignore[no-any-return]
     path = f"{prefix}.{part.name}" if prefix else part.name
     parts = parts_of(graph, path, part.rows, frozenset(part.makes))
     children = _children(graph, parts, path)
     program = program_of(graph, parts, part.reads, part.makes)
-    if program.chain and _indexable(list(children)):
-        return nn.Sequential(OrderedDict(children))
+    modules = {name: child for name, child in children.items() if isinstance(child, nn.Module)}
+    if program.chain and len(modules) == len(children) and _indexable(list(children)):
+        return nn.Sequential(OrderedDict(modules))
     main = tuple(slot for row, slot in zip(part.makes, program.outputs, strict=True) if graph.rows[row].tap is None)
     return Block(children, program, main or program.outputs)
 
 
-def _children(graph: Graph, parts: Sequence[Part], path: str) -> dict[str, nn.Module]:
+def _children(graph: Graph, parts: Sequence[Part], path: str) -> Children:
     for part in parts:
         if part.name in TAKEN:
             raise SpecError(f"{path or 'network'}: torch's modules use the name {part.name!r}; choose another")

@@ -27,14 +27,36 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
-        top, bottom = self._sides(x.shape[-2], 0)
-        left, right = self._sides(x.shape[-1], 1)
-        return super().forward(F.pad(x, (left, right, top, bottom)))
+        return super().forward(_same(x, self.kernel_size, self.stride, self.dilation))
 
-    def _sides(self, size: int, axis: int) -> tuple[int, int]:
-        stride, reach = self.stride[axis], self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
-        total = max(0, (-(-size // stride) - 1) * stride + reach - size)
-        return total // 2, total - total // 2
+
+class SameMaxPool2d(nn.MaxPool2d):
+    """A maximum over windows with TensorFlow's SAME padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
+        made: Tensor = super().forward(_same(x, self.kernel_size, self.stride, value=float("-inf")))
+        return made
+
+
+class SameAvgPool2d(nn.AvgPool2d):
+    """A mean over windows with TensorFlow's SAME padding; without `count_include_pad` over the image's pixels alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
+        mean: Tensor = super().forward(_same(x, self.kernel_size, self.stride))
+        if self.count_include_pad:
+            return mean
+        return mean / super().forward(_same(torch.ones_like(x[:1, :1]), self.kernel_size, self.stride))
+
+
+def _same(x: Tensor, kernel: Any, stride: Any, dilation: Any = (1, 1), value: float = 0.0) -> Tensor:
+    pads: list[int] = []
+    for axis in (1, 0):  # F.pad wants the last axis first
+        size, reach = x.shape[axis - 2], dilation[axis] * (kernel[axis] - 1) + 1
+        total = max(0, (-(-size // stride[axis]) - 1) * stride[axis] + reach - size)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads, value=value)
 
 
 class TableConv2d(nn.Module):
@@ -158,3 +180,53 @@ class ChannelShuffle(nn.Module):
         """(N, C, H, W) -> the same shape."""
         n, c, h, w = x.shape
         return x.view(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+def layer_scale(channels: int, start: float) -> nn.Parameter:
+    """A bare parameter [channels, 1, 1] by which its container multiplies."""
+    return nn.Parameter(torch.full((channels, 1, 1), start))
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of an image whose channels are the first axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Times(nn.Module):
+    """x * by, a fixed number."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Element-wise."""
+        return x * self.by
+
+
+class Shift(nn.Module):
+    """The image moved up and left by `pixels`; zeros come in at bottom and right."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__()
+        self.pixels = pixels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        n = self.pixels
+        return F.pad(x[..., n:, n:], (0, n, 0, n))
+
+
+class Permute(nn.Module):
+    """The axes in another order; `dims` counts the batch axis."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, H, W, C), or back."""
+        return x.permute(self.dims)

@@ -15,6 +15,8 @@ from convsmith.nn.program import Program
 from convsmith.spec.network import Network
 from convsmith.spec.trace import Graph
 
+Children = dict[str, nn.Module | nn.Parameter]
+
 
 class Block(nn.Module):
     """A container whose children form a graph (residual, branches, gate, cell), run by its program.
@@ -22,10 +24,10 @@ class Block(nn.Module):
     Numbered children are indexable: `net.layer1[0]`.
     """
 
-    def __init__(self, children: dict[str, nn.Module], program: Program, main: tuple[int, ...]) -> None:
+    def __init__(self, children: Children, program: Program, main: tuple[int, ...]) -> None:
         super().__init__()
         for name, child in children.items():
-            self.add_module(name, child)
+            setattr(self, name, child)
         self.program = program
         self.evaluation = program if main == program.outputs else replace(program.only(main), outputs=program.outputs)
 
@@ -39,7 +41,7 @@ class Block(nn.Module):
         slots: list[Any] = [*inputs, *[None] * (program.slots - program.inputs)]
         for name, args, results, is_join, drop in program.steps:
             taken = [slots[i] for i in args]
-            made = join(name, taken) if is_join else getattr(self, name)(*taken)
+            made = join(name, taken) if is_join else call(getattr(self, name), taken)
             if len(results) == 1:
                 slots[results[0]] = made
             else:
@@ -66,7 +68,7 @@ class Net(Block):
     them. `network` is the description it was built from and `graph` its trace.
     """
 
-    def __init__(self, children: dict[str, nn.Module], program: Program, network: Network, graph: Graph) -> None:
+    def __init__(self, children: Children, program: Program, network: Network, graph: Graph) -> None:
         super().__init__(children, program, program.outputs[:1])
         self.network, self.graph = network, graph
 
@@ -76,6 +78,11 @@ class Net(Block):
             return self.run(self.evaluation, (x,))[0]
         values = self.run(self.program, (x,))
         return dict(zip(["logits", *(path for path, _ in self.graph.taps)], values, strict=True))
+
+
+def call(child: nn.Module | nn.Parameter, values: list[Tensor]) -> Any:
+    """A child's answer; a bare parameter multiplies."""
+    return child(*values) if isinstance(child, nn.Module) else child * values[0]
 
 
 def join(kind: str, values: list[Tensor]) -> Tensor:

@@ -35,10 +35,19 @@ from convsmith.spec.nodes.activation import (
 )
 from convsmith.spec.nodes.conv import Conv, ConvTranspose, TableConv
 from convsmith.spec.nodes.linear import Linear, Rbf
-from convsmith.spec.nodes.norm import LocalNorm, Norm, Scale
+from convsmith.spec.nodes.norm import LayerNorm, LayerScale, LocalNorm, Norm, Scale, Times
 from convsmith.spec.nodes.pool import AvgPool, Pool, PoolTo
 from convsmith.spec.nodes.regularise import Dropout, DropPath
-from convsmith.spec.nodes.shape import Flatten, Shuffle, Slice, ZeroChannels
+from convsmith.spec.nodes.shape import (
+    ChannelsFirst,
+    ChannelsLast,
+    Flatten,
+    Permute,
+    Shift,
+    Shuffle,
+    Slice,
+    ZeroChannels,
+)
 from convsmith.spec.signature import Sig
 from convsmith.spec.trace import INPUT, Graph, Row, trace
 from convsmith.spec.widths import BACK, HERE, IN, Width, round_to
@@ -54,6 +63,8 @@ __all__ = [
     "BudgetError",
     "Cell",
     "Chain",
+    "ChannelsFirst",
+    "ChannelsLast",
     "CodecError",
     "Conv",
     "ConvTranspose",
@@ -72,6 +83,8 @@ __all__ = [
     "Identity",
     "Join",
     "Layer",
+    "LayerNorm",
+    "LayerScale",
     "Leaf",
     "LeakyRelu",
     "Linear",
@@ -80,6 +93,7 @@ __all__ = [
     "Network",
     "Node",
     "Norm",
+    "Permute",
     "Pool",
     "PoolTo",
     "Rbf",
@@ -92,6 +106,7 @@ __all__ = [
     "ScaledTanh",
     "Seq",
     "ShapeError",
+    "Shift",
     "Shuffle",
     "Sig",
     "Sigmoid",
@@ -104,6 +119,7 @@ __all__ = [
     "TableConv",
     "Tanh",
     "Tap",
+    "Times",
     "Torch",
     "TrainingError",
     "UnknownName",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from convsmith.spec.errors import SpecError
-from convsmith.spec.node import Layer, Node
+from convsmith.spec.node import Layer, Node, fraction
 from convsmith.spec.nodes.joins import Add, Concat, Mul
+from convsmith.spec.nodes.regularise import DropPath
 from convsmith.spec.nodes.shape import Slice
 from convsmith.spec.trace import At, Tracer, under
 from convsmith.spec.widths import Scope
@@ -63,18 +64,21 @@ class Residual(Node):
 
     The shortcut is the identity where channels and stride are kept; where they change it is `shortcut`, and without one
     there is no skip (as in MobileNet v2). `when="always"` uses it everywhere (option C of He et al. 2015).
-    `after` has the path segment `after`, the sum `add`.
+    `after` has the path segment `after`, the sum `add`. `drop` is the probability that training leaves the body out
+    where there is a skip (stochastic depth, Huang et al. 2016; path segment `drop_path`).
     """
 
     body: Node
     shortcut: Node | None = None
     after: Node = Identity
     when: Literal["needed", "always"] = "needed"
+    drop: float = 0.0
     kind: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
         _transparent(self, self.body, *([] if self.shortcut is None else [self.shortcut]))
         _check_node(self, self.after)
+        fraction(self, drop=self.drop)
         if self.when not in ("needed", "always") or (self.when == "always" and self.shortcut is None):
             raise SpecError(f"residual: when is 'needed' or, with a shortcut, 'always', got {self.when!r}")
 
@@ -82,7 +86,10 @@ class Residual(Node):
         scope = scope._replace(entering=at.sig.channels)
         out = self.body.flow(tracer, at, path, scope)
         fits = (out.sig.channels, out.sig.stride) == (at.sig.channels, at.sig.stride)  # never rows and cols
-        if self.shortcut is not None and (not fits or self.when == "always"):
+        project = self.shortcut is not None and (not fits or self.when == "always")
+        if self.drop and (fits or project):
+            out = tracer.layer(DropPath(self.drop), out, under(path, "drop_path"), scope)
+        if self.shortcut is not None and project:
             out = tracer.join(ADD, (out, self.shortcut.flow(tracer, at, path, scope)), under(path, "add"))
         elif fits:
             out = tracer.join(ADD, (out, at), under(path, "add"))

@@ -22,11 +22,18 @@ Category = Literal["convolution", "linear", "normalisation", "activation", "pool
 
 
 class Weight(NamedTuple):
-    """One tensor of a layer: its name in the state dict, its shape, and whether training changes it by gradient."""
+    """One tensor of a layer: its name in the state dict, its shape, and whether training changes it by gradient.
+
+    A layer that is a bare parameter of its container has one weight, without a name.
+    """
 
     name: str
     shape: tuple[int, ...]
     trainable: bool = True
+
+    def key(self, path: str) -> str:
+        """The key in the state dict, for a layer at `path`."""
+        return f"{path}.{self.name}" if self.name else path
 
 
 class Window(NamedTuple):

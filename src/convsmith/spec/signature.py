@@ -17,6 +17,8 @@ LARGEST_SIZE = 2**31 - 1
 class Sig(NamedTuple):
     """Signature of one activation: an image of `channels` x `rows` x `cols`, or a flat vector of `channels`.
 
+    `last` says that the channels are the last axis, as layer normalisation wants them (ConvNeXt).
+
     `stride` is the cumulative stride (rows, cols) in input pixels. Structure may depend on channels and stride but
     never on rows and cols: otherwise the checkpoint's keys would change with the image size.
     """
@@ -26,10 +28,13 @@ class Sig(NamedTuple):
     cols: int
     stride: tuple[Rational, Rational] = (1, 1)
     flat: bool = False
+    last: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(C, H, W), or (C,) where flat; without the batch axis."""
+        """(C, H, W), (H, W, C) with channels last, or (C,) where flat; without the batch axis."""
+        if self.last:
+            return self.rows, self.cols, self.channels
         return (self.channels,) if self.flat else (self.channels, self.rows, self.cols)
 
     @property
@@ -38,7 +43,7 @@ class Sig(NamedTuple):
         return self.channels * self.rows * self.cols
 
     def __str__(self) -> str:
-        return str(self.channels) if self.flat else f"{self.channels}×{self.rows}×{self.cols}"
+        return "×".join(map(str, self.shape))
 
 
 def pair(value: int | Pair) -> Pair:

@@ -75,8 +75,8 @@ class Graph:
 
     @cached_property
     def weights(self) -> Mapping[str, tuple[int, ...]]:
-        """State-dict key -> shape, buffers included, in order."""
-        return {f"{row.path}.{w.name}": w.shape for row in self.rows for w in row.facts.weights}
+        """State-dict key -> shape, buffers included, in the order of rows (torch puts bare parameters first)."""
+        return {w.key(row.path): w.shape for row in self.rows for w in row.facts.weights}
 
 
 class Tracer:

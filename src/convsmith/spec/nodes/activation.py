@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from convsmith.spec.errors import SpecError, nearest
+from convsmith.spec.errors import ShapeError, SpecError, nearest
 from convsmith.spec.node import Category, Facts, Layer, Torch
 from convsmith.spec.signature import Sig
 
@@ -42,6 +42,8 @@ class Activation(Layer):
         return self.function
 
     def infer(self, sig: Sig) -> Facts:
+        if self.function == "softmax" and sig.last:
+            raise ShapeError(f"softmax wants channels first, got {sig}; put ChannelsFirst before it")
         return Facts(sig, ops=sig.elements)
 
     def torch(self, sig: Sig) -> Torch:

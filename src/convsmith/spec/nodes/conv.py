@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from convsmith.spec.errors import ShapeError, SpecError
 from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, Window, facts, positive, positive_pairs
-from convsmith.spec.nodes.geometry import Pad, check_pad, grow, pads, slide
+from convsmith.spec.nodes.geometry import Pad, check_pad, grow, pads, slide, wants_image
 from convsmith.spec.signature import Pair, Sig, exact, pair
 from convsmith.spec.widths import Channels
 
@@ -103,8 +103,7 @@ class ConvTranspose(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         out, groups = _whole(self.out), _whole(self.groups)
-        if sig.flat:
-            raise ShapeError(f"a transposed convolution wants an image, got a flat vector of {sig.channels}")
+        wants_image("a transposed convolution", sig)
         if sig.channels % groups or out % groups:
             raise ShapeError(f"{sig.channels} channels to {out} do not divide into {groups} groups")
         kernel, stride, dilation, pad = pair(self.kernel), pair(self.stride), pair(self.dilation), pair(self.pad)

@@ -22,6 +22,14 @@ class TooSmall(ShapeError):
     """The image is smaller than the window; the trace answers with the smallest side that works."""
 
 
+def wants_image(who: str, sig: Sig) -> None:
+    """Refuse a flat vector, and channels that are last."""
+    if sig.flat:
+        raise ShapeError(f"{who} wants an image, got a flat vector of {sig.channels}")
+    if sig.last:
+        raise ShapeError(f"{who} wants channels first, got channels last ({sig}); put ChannelsFirst before it")
+
+
 def check_pad(node: Node, pad: object, *, same: bool = True) -> None:
     """Refuse what is not a `Pad`."""
     if pad is None or (same and pad == "same"):
@@ -59,8 +67,7 @@ def slide(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair = (1, 
 
     Raises TooSmall if the padded image is smaller than the window, ShapeError on a flat input.
     """
-    if sig.flat:
-        raise ShapeError(f"a window wants an image, got a flat vector of {sig.channels}")
+    wants_image("a window", sig)
     rows = _out(sig.rows, kernel[0], stride[0], pad[0], pad[1], dilation[0], ceil)
     cols = _out(sig.cols, kernel[1], stride[1], pad[2], pad[3], dilation[1], ceil)
     if rows < 1 or cols < 1:

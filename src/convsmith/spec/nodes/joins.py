@@ -29,6 +29,8 @@ class Concat(Join):
     kind: ClassVar[str] = "concat"
 
     def infer(self, *sigs: Sig) -> Facts:
+        if any(sig.last for sig in sigs):
+            raise ShapeError(f"concatenation wants channels first, got {_both(sigs)}; put ChannelsFirst before it")
         if len({sig.shape[1:] for sig in sigs}) > 1 or len({sig.flat for sig in sigs}) > 1:
             raise ShapeError(f"cannot concatenate {_both(sigs)}; give every branch the same stride and padding")
         return Facts(sigs[0]._replace(channels=sum(sig.channels for sig in sigs)))
@@ -42,7 +44,7 @@ class Mul(Join):
 
     def infer(self, *sigs: Sig) -> Facts:
         image, gate = sigs
-        if gate.channels != image.channels or gate.shape[1:] not in ((1, 1), image.shape[1:]):
+        if gate.channels != image.channels or gate.shape not in ((image.channels, 1, 1), image.shape):
             raise ShapeError(f"a gate of {gate} cannot scale {image}; end it with Conv(BACK)")
         return Facts(image, ops=image.elements)
 

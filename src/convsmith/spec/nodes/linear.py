@@ -13,7 +13,7 @@ from convsmith.spec.widths import Channels
 
 @dataclass(frozen=True)
 class Linear(Layer):
-    """y = W x + b on a flat vector; weight [out, in]; MACs = in * out."""
+    """y = W x + b on a flat vector, or on each pixel with channels last; weight [out, in]; MACs = in * out * pixels."""
 
     out: Channels
     bias: bool = True
@@ -25,11 +25,12 @@ class Linear(Layer):
         positive(self, out=self.out)
 
     def infer(self, sig: Sig) -> Facts:
-        _flat(sig, "a linear layer")
+        if not sig.last:
+            _flat(sig, "a linear layer")
         assert isinstance(self.out, int)  # the trace resolves relative widths first
         bias = (Weight("bias", (self.out,)),) if self.bias else ()
         weights = (Weight("weight", (self.out, sig.channels)), *bias)
-        return facts(sig._replace(channels=self.out), weights, macs=self.out * sig.channels)
+        return facts(sig._replace(channels=self.out), weights, macs=self.out * sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Linear", {"in_features": sig.channels, "out_features": self.out, "bias": self.bias})

@@ -1,4 +1,4 @@
-"""Normalisation across a batch and across neighbouring channels, and the learned scale."""
+"""Normalisation across a batch, across neighbouring channels and across all of them, and scales."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from convsmith.spec.errors import ShapeError, SpecError
 from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, facts, numbers, positive
+from convsmith.spec.nodes.geometry import wants_image
 from convsmith.spec.signature import Sig
 
 
@@ -30,6 +31,8 @@ class Norm(Layer):
             raise SpecError(f"norm: eps must be above 0 and momentum between 0 and 1, got {self.eps}, {self.momentum}")
 
     def infer(self, sig: Sig) -> Facts:
+        if sig.last:
+            raise ShapeError(f"batch normalisation wants channels first, got {sig}; put ChannelsFirst before it")
         size = (sig.channels,)
         learned = (Weight("weight", size), Weight("bias", size)) if self.affine else ()
         kept = (
@@ -66,8 +69,7 @@ class LocalNorm(Layer):
         numbers(self, alpha=self.alpha, beta=self.beta, k=self.k)
 
     def infer(self, sig: Sig) -> Facts:
-        if sig.flat:
-            raise ShapeError(f"local normalisation wants an image, got a flat vector of {sig.channels}")
+        wants_image("local normalisation", sig)
         return Facts(sig, ops=(self.size + 2) * sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
@@ -79,7 +81,7 @@ class LocalNorm(Layer):
 class Scale(Layer):
     """x * weight (+ bias), one number per channel, starting at `start`.
 
-    LeNet's subsampling coefficients, LayerScale.
+    LeNet's subsampling coefficients.
     """
 
     start: float = 1.0
@@ -91,6 +93,8 @@ class Scale(Layer):
         numbers(self, start=self.start)
 
     def infer(self, sig: Sig) -> Facts:
+        if sig.last:
+            raise ShapeError(f"a scale wants channels first, got {sig}; put ChannelsFirst before it")
         weights = (Weight("weight", (sig.channels,)),) + ((Weight("bias", (sig.channels,)),) if self.bias else ())
         return facts(sig, weights, ops=(2 if self.bias else 1) * sig.elements)
 
@@ -98,4 +102,70 @@ class Scale(Layer):
         return Torch("ChannelScale", {"channels": sig.channels, "start": self.start, "bias": self.bias})
 
 
-NODES = (Norm, LocalNorm, Scale)
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Layer normalisation (Ba et al. 2016) over the channels of each pixel, wherever the channels are.
+
+    weight * (x - mean) / sqrt(var + eps) + bias; counted as 5 operations per element, as mean and variance are
+    computed anew.
+    """
+
+    eps: float = 1e-5
+    kind: ClassVar[str] = "layer_norm"
+    category: ClassVar[Category] = "normalisation"
+
+    def __post_init__(self) -> None:
+        numbers(self, eps=self.eps)
+        if not self.eps > 0:
+            raise SpecError(f"layer_norm: eps must be above 0, got {self.eps}")
+
+    def infer(self, sig: Sig) -> Facts:
+        size = (sig.channels,)
+        return facts(sig, (Weight("weight", size), Weight("bias", size)), ops=5 * sig.elements)
+
+    def torch(self, sig: Sig) -> Torch:
+        first = not (sig.flat or sig.last)
+        return Torch("ChannelNorm" if first else "LayerNorm", {"normalized_shape": sig.channels, "eps": self.eps})
+
+
+@dataclass(frozen=True)
+class LayerScale(Layer):
+    """x * w, one learned number per channel, starting at `start` (Touvron et al. 2021, "Going deeper").
+
+    A parameter of its container and no module: its state-dict key is its path, its shape [channels, 1, 1].
+    """
+
+    start: float = 1e-6
+    kind: ClassVar[str] = "layer_scale"
+    category: ClassVar[Category] = "normalisation"
+
+    def __post_init__(self) -> None:
+        numbers(self, start=self.start)
+
+    def infer(self, sig: Sig) -> Facts:
+        wants_image("a layer scale", sig)
+        return facts(sig, (Weight("", (sig.channels, 1, 1)),), ops=sig.elements)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("layer_scale", {"channels": sig.channels, "start": self.start})
+
+
+@dataclass(frozen=True)
+class Times(Layer):
+    """x * by, a fixed number: Inception-ResNet's residuals are scaled by 0.1 to 0.3 (Szegedy et al. 2016, 3.3)."""
+
+    by: float
+    kind: ClassVar[str] = "times"
+    category: ClassVar[Category] = "normalisation"
+
+    def __post_init__(self) -> None:
+        numbers(self, by=self.by)
+
+    def infer(self, sig: Sig) -> Facts:
+        return Facts(sig, ops=sig.elements)
+
+    def torch(self, sig: Sig) -> Torch:
+        return Torch("Times", {"by": self.by})
+
+
+NODES = (Norm, LocalNorm, LayerNorm, Scale, LayerScale, Times)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal
 
-from convsmith.spec.errors import ShapeError, SpecError
+from convsmith.spec.errors import SpecError
 from convsmith.spec.node import Category, Facts, Layer, Torch, Window, positive, positive_pairs
-from convsmith.spec.nodes.geometry import Pads, check_pad, slide
+from convsmith.spec.nodes.geometry import check_pad, pads, slide, wants_image
 from convsmith.spec.signature import Pair, Rational, Sig, exact, pair
+
+PoolPad = int | Pair | Literal["same"]
+"""Pixels on every side, or (rows, cols), or TensorFlow's SAME: ceil(n / stride) pixels come out."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,19 @@ class Pool(Layer):
 
     kernel: int | Pair
     stride: int | Pair | None = None
-    pad: int | Pair = 0
+    pad: PoolPad = 0
     ceil: bool = False
     kind: ClassVar[str] = "max_pool"
     category: ClassVar[Category] = "pooling"
 
     def __post_init__(self) -> None:
-        _check(self, self.kernel, self.stride, self.pad)
+        _check(self)
 
     def infer(self, sig: Sig) -> Facts:
-        return _pooled(sig, *_geometry(self.kernel, self.stride, self.pad), self.ceil)
+        return _pooled(self, sig)
 
     def torch(self, sig: Sig) -> Torch:
-        return Torch("MaxPool2d", _arguments(self.kernel, self.stride, self.pad, self.ceil))
+        return Torch("SameMaxPool2d" if self.pad == "same" else "MaxPool2d", _arguments(self))
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class AvgPool(Layer):
 
     kernel: int | Pair
     stride: int | Pair | None = None
-    pad: int | Pair = 0
+    pad: PoolPad = 0
     ceil: bool = False
     count_pad: bool = True
     divisor: int | None = None
@@ -50,16 +53,18 @@ class AvgPool(Layer):
     category: ClassVar[Category] = "pooling"
 
     def __post_init__(self) -> None:
-        _check(self, self.kernel, self.stride, self.pad)
+        _check(self)
         if self.divisor is not None:
             positive(self, divisor=self.divisor)
+            if self.pad == "same":
+                raise SpecError('avg_pool: a divisor wants padding in pixels, not "same"')
 
     def infer(self, sig: Sig) -> Facts:
-        return _pooled(sig, *_geometry(self.kernel, self.stride, self.pad), self.ceil)
+        return _pooled(self, sig)
 
     def torch(self, sig: Sig) -> Torch:
         extra = {"count_include_pad": self.count_pad, "divisor_override": self.divisor}
-        return Torch("AvgPool2d", _arguments(self.kernel, self.stride, self.pad, self.ceil) | extra)
+        return Torch("SameAvgPool2d" if self.pad == "same" else "AvgPool2d", _arguments(self) | extra)
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,7 @@ class PoolTo(Layer):
         return f"{self.how}_pool_to"
 
     def infer(self, sig: Sig) -> Facts:
-        if sig.flat:
-            raise ShapeError(f"pooling wants an image, got a flat vector of {sig.channels}")
+        wants_image("pooling", sig)
         rows, cols = pair(self.size)
         (high, down), (wide, across) = _spans(sig.rows, rows), _spans(sig.cols, cols)
         window = Window((high, wide), (down, across), adaptive=True)
@@ -102,29 +106,36 @@ def _spans(size: int, out: int) -> tuple[int, Rational]:
     return widest, exact(Fraction(size, out))
 
 
-def _check(node: Pool | AvgPool, kernel: int | Pair, stride: int | Pair | None, pad: int | Pair) -> None:
-    positive_pairs(node, kernel=kernel, **({} if stride is None else {"stride": stride}))
-    check_pad(node, pad, same=False)
-    if pad is None or (isinstance(pad, tuple) and len(pad) != 2):
-        raise SpecError(f"{node.kind}: pad must be an integer or (rows, cols), got {pad!r}")
-    if any(2 * p > k for p, k in zip(pair(pad), pair(kernel), strict=True)):
-        raise SpecError(f"{node.kind}: pad must be at most half the kernel, got pad {pad!r} with kernel {kernel!r}")
+def _check(node: Pool | AvgPool) -> None:
+    positive_pairs(node, kernel=node.kernel, **({} if node.stride is None else {"stride": node.stride}))
+    if node.pad == "same":
+        if node.ceil:
+            raise SpecError(f'{node.kind}: pad="same" already rounds up; leave ceil out')
+        return
+    if not isinstance(node.pad, int | tuple) or (isinstance(node.pad, tuple) and len(node.pad) != 2):
+        raise SpecError(f'{node.kind}: pad must be an integer, (rows, cols) or "same", got {node.pad!r}')
+    check_pad(node, node.pad, same=False)
+    if any(2 * p > k for p, k in zip(pair(node.pad), pair(node.kernel), strict=True)):
+        raise SpecError(
+            f"{node.kind}: pad must be at most half the kernel, got pad {node.pad!r} with kernel {node.kernel!r}"
+        )
 
 
-def _geometry(kernel: int | Pair, stride: int | Pair | None, pad: int | Pair) -> tuple[Pair, Pair, Pads]:
-    rows, cols = pair(pad)
-    return pair(kernel), pair(kernel if stride is None else stride), (rows, rows, cols, cols)
+def _steps(node: Pool | AvgPool) -> tuple[Pair, Pair]:
+    return pair(node.kernel), pair(node.kernel if node.stride is None else node.stride)
 
 
-def _pooled(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, ceil: bool) -> Facts:
-    out = slide(sig, kernel, stride, pad, ceil=ceil)
-    window = Window(kernel, stride, (pad[0], pad[2]))
-    return Facts(out, ops=out.elements * kernel[0] * kernel[1], window=window)
+def _pooled(node: Pool | AvgPool, sig: Sig) -> Facts:
+    kernel, stride = _steps(node)
+    pad = pads(node.pad, sig, kernel, stride, (1, 1))
+    out = slide(sig, kernel, stride, pad, ceil=node.ceil)
+    return Facts(out, ops=out.elements * kernel[0] * kernel[1], window=Window(kernel, stride, (pad[0], pad[2])))
 
 
-def _arguments(kernel: int | Pair, stride: int | Pair | None, pad: int | Pair, ceil: bool) -> dict[str, object]:
-    size, step, (rows, _, cols, _) = _geometry(kernel, stride, pad)
-    return {"kernel_size": size, "stride": step, "padding": (rows, cols), "ceil_mode": ceil}
+def _arguments(node: Pool | AvgPool) -> dict[str, object]:
+    kernel, stride = _steps(node)
+    padding = (0, 0) if isinstance(node.pad, str) else pair(node.pad)
+    return {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": node.ceil}
 
 
 NODES = (Pool, AvgPool, PoolTo)
