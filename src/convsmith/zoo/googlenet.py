@@ -136,11 +136,11 @@ VARIANTS = {
         departs="batch normalisation, 3x3 in place of 5x5, 2x2 for the last maximum, adaptive pooling, dropout 0.2",
     ),
     "inception_naive": Variant(
-        inception_alone, {"reduced": False}, side=28, channels=ENTERING, classes=672, paper=PAPER, year=2014,
+        inception_alone, {"reduced": False}, side=28, channels=ENTERING, classes=672, part=True, paper=PAPER, year=2014,
         init="xavier", departs="one module with the course notes' widths (Fig. 2a)",
     ),
     "inception_reduced": Variant(
-        inception_alone, {"reduced": True}, side=28, channels=ENTERING, classes=480, paper=PAPER, year=2014,
+        inception_alone, {"reduced": True}, side=28, channels=ENTERING, classes=480, part=True, paper=PAPER, year=2014,
         init="xavier", departs="one module with the course notes' widths (Fig. 2b)", remarks=(f"{REDUCED}.",),
     ),
 }  # fmt: skip

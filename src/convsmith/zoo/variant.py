@@ -16,7 +16,8 @@ from convsmith.spec.signature import positive_size
 class Variant:
     """`build(classes=..., **options)` gives the body. `weights` is the enum of torchvision that holds trained weights.
 
-    `departs` says where this form parts from the paper; `remarks` are shown under its cost table.
+    `departs` says where this form parts from the paper; `remarks` are shown under its cost table. A `part` is a module
+    of a network, or a generator: it ends in an image and has no classes (its `build` ignores them).
     """
 
     build: Callable[..., Node]
@@ -31,6 +32,7 @@ class Variant:
     weights: str | None = None
     departs: str = ""
     remarks: tuple[str, ...] = ()
+    part: bool = False
 
     def network(self, name: str, classes: int | None = None, **options: Any) -> Network:
         """This variant as a network. Raises UnknownName for an option that the architecture does not have."""
