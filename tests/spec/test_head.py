@@ -3,7 +3,23 @@ from __future__ import annotations
 import pytest
 
 import convsmith
-from convsmith.spec import Conv, Flatten, Linear, Network, PoolTo, Relu, Residual, Seq, Softmax, SpecError, Tap, trace
+from convsmith.spec import (
+    Cell,
+    Chain,
+    Conv,
+    Flatten,
+    Linear,
+    Network,
+    PoolTo,
+    Relu,
+    Residual,
+    Seq,
+    Softmax,
+    SpecError,
+    Step,
+    Tap,
+    trace,
+)
 from convsmith.spec.head import with_classes
 
 HEAD = Seq(pool=PoolTo(1), flatten=Flatten, fc1=Linear(32), act=Relu, fc2=Linear(10))
@@ -27,6 +43,15 @@ def test_auxiliary_heads_follow() -> None:
     assert [graph.rows[row].out.shape for _, row in graph.taps] == [(4,), (4,)]
     assert graph.rows[graph.output].out.shape == (4,)
     assert [row.out.channels for row in graph.rows if row.kind == "conv"] == [10, 10]
+
+
+def test_a_head_beside_a_cell_is_found_and_so_is_the_auxiliary_head_in_it() -> None:
+    def body(classes: int) -> Chain:
+        head = Seq(pool=PoolTo(1), flatten=Flatten, fc=Linear(classes))
+        cell = Cell(("x",), out=("aux",), stem=Step(Conv(10), "x"), aux=Step(Tap(head), "stem"))
+        return Chain(cell, head)
+
+    assert with_classes(Network(body(10), 8, classes=10), 4) == Network(body(4), 8, classes=4)
 
 
 @pytest.mark.parametrize(
