@@ -83,7 +83,9 @@ def test_normalisation_dropout_and_stochastic_depth_are_torchvisions(name: str) 
     assert {(n.eps, n.momentum) for n in nodes if isinstance(n, Norm)} == norms
     assert [n.rate for n in nodes if isinstance(n, Dropout)] == [theirs.classifier[0].p]
     skips = [m for m in theirs.modules() if getattr(m, "use_res_connect", False)]
-    assert [n.rate for n in nodes if isinstance(n, DropPath)] == [m.stochastic_depth.p for m in skips]
+    drops = {row.path: row.node.rate for row in trace(network(name)).rows if isinstance(row.node, DropPath)}
+    assert list(drops.values()) == [m.stochastic_depth.p for m in skips if m.stochastic_depth.p]
+    assert all(path.endswith(".drop_path") for path in drops)
     assert all(isinstance(m.stochastic_depth, StochasticDepth) and m.stochastic_depth.mode == "row" for m in skips)
 
 
@@ -157,19 +159,56 @@ def test_table_1s_maps() -> None:
     assert sum(isinstance(row.node, Conv | Linear) for row in rows) == 82
 
 
-PHI = {"b0": 0, "b1": 0.5, "b2": 1, "b3": 2, "b4": 3.5, "b5": 5, "b6": 6, "b7": 7}
+# phi of width and side, phi of depth, and the multiple that the side is rounded to
+PHI = {
+    "b1": (0.5, 0.5, 10),
+    "b2": (1, 1, 10),
+    "b3": (2, 2, 10),
+    "b4": (3.75, 3.2, 10),
+    "b5": (5.1, 4.3, 8),
+    "b6": (6.15, 5.2, 8),
+    "b7": (7.05, 6.2, 8),
+}
+HUNDREDTHS = [n / 100 for n in range(1000)]
 
 
-def test_the_released_scales_follow_eq_3_but_for_depth() -> None:
-    for name, (width, depth, side, _) in efficientnet.SCALES.items():
-        phi = PHI[name]
-        assert width == pytest.approx(efficientnet.BETA**phi, rel=0.05), name
-        assert side / 224 == pytest.approx(efficientnet.GAMMA**phi, rel=0.05), name
-        if name < "b4":
-            assert depth == round(efficientnet.ALPHA**phi, 1), name
-        else:
-            assert 0.85 < depth / efficientnet.ALPHA**phi < 0.96, name
-    assert pytest.approx(1.92, abs=0.01) == efficientnet.ALPHA * efficientnet.BETA**2 * efficientnet.GAMMA**2
+def scale(phi: float, multiple: int) -> tuple[float, float, int]:
+    """Width and depth to tenths, side to the multiple."""
+    width, depth, resolution = efficientnet.compound(phi)
+    return round(width, 1), round(depth, 1), multiple * round(224 * resolution / multiple)
+
+
+def test_compound_is_eq_3() -> None:
+    assert efficientnet.compound(0) == (1, 1, 1)
+    assert efficientnet.compound(1) == (efficientnet.BETA, efficientnet.ALPHA, efficientnet.GAMMA) == (1.1, 1.2, 1.15)
+    width, depth, resolution = efficientnet.compound(2.5)
+    assert depth * width**2 * resolution**2 == pytest.approx(1.92**2.5, rel=1e-3)  # "approximately 2^phi"
+
+
+@pytest.mark.parametrize("name", PHI)
+def test_a_released_net_is_b0_and_phi(name: str) -> None:
+    """B1 to B3 are B0 and one phi each; from B4 on the released depth is another phi's."""
+    phi, deep, multiple = PHI[name]
+    width, _, side = scale(phi, multiple)
+    depth = scale(deep, multiple)[1]
+    assert (width, depth, side) == efficientnet.SCALES[name][:3]
+    released = efficientnet.VARIANTS[f"efficientnet_{name}"]
+    rest = {key: value for key, value in released.options.items() if key not in ("width", "depth")}
+    made = network("efficientnet_b0", width=width, depth=depth, **rest)
+    assert made.body == network(f"efficientnet_{name}").body
+
+
+@pytest.mark.parametrize("name", PHI)
+def test_where_the_release_departs_from_one_phi(name: str) -> None:
+    """All phi that give the released width, depth and side: they meet in B1 to B3, and in depth fall behind after."""
+    *released, _ = efficientnet.SCALES[name]
+    fits = [{phi for phi in HUNDREDTHS if scale(phi, PHI[name][2])[axis] == released[axis]} for axis in range(3)]
+    width, depth, side = fits
+    assert PHI[name][0] in width & side
+    assert PHI[name][1] in depth
+    assert bool(width & depth & side) == (name < "b4")
+    if name >= "b4":
+        assert max(depth) < min(side)
 
 
 def test_options_change_what_they_say() -> None:

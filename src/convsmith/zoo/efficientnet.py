@@ -2,10 +2,11 @@
 (arXiv:1905.11946).
 
 `efficientnet_b0` ... `efficientnet_b7` are torchvision's, with the parameters of the authors' release. B0 is Table 1;
-B1 to B7 multiply its widths by w (rounded to multiples of 8), its depths by d (rounded up), and its side. Compound
-scaling (Eq. 3) is w = beta^phi, d = alpha^phi, r = gamma^phi with alpha 1.2, beta 1.1, gamma 1.15, for which twice the
-multiply-adds are alpha beta^2 gamma^2 = 1.92. The released numbers are its results rounded by hand: phi = 0.5, 1 and 2
-give B1 to B3; from B4 on width and side follow phi = 3.5, 5, 6, 7, while depth falls behind (3.1 for 3.6 in B7).
+B1 to B7 multiply its widths by w (rounded to multiples of 8), its depths by d (rounded up), and its side by r, which
+compound scaling (Eq. 3, `compound`) takes from one number phi. With w and d rounded to tenths and the side to a
+multiple of 10, phi = 0.5, 1 and 2 give the released B1, B2 and B3 whole. From B4 on no phi gives all three: 3.75, 5.1,
+6.15 and 7.05 give width and side (B5 to B7's to multiples of 8), while the released depths are those of phi = 3.2, 4.3,
+5.2 and 6.2. So the coefficients below are the authors', and no other number sets B1 to B7 apart but the dropout.
 
 torchvision's departures: batch normalisation has eps 1e-5 and momentum 0.1 in B0 to B4 (B5 to B7 have the authors' 1e-3
 and 0.01), padding is symmetric where the authors' is TensorFlow's SAME, and B2 is evaluated at 288 pixels, not 260.
@@ -13,28 +14,12 @@ and 0.01), padding is symmetric where the authors' is TensorFlow's SAME, and B2 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import ceil
 
-from convsmith.spec import (
-    BACK,
-    HERE,
-    IN,
-    Conv,
-    Dropout,
-    DropPath,
-    Flatten,
-    Gate,
-    Linear,
-    Node,
-    PoolTo,
-    Residual,
-    Seq,
-    Sigmoid,
-    Silu,
-    SpecError,
-    round_to,
-)
+from convsmith.spec import Conv, Dropout, Flatten, Gate, Linear, Node, PoolTo, Residual, Seq, Sigmoid, Silu, SpecError
+from convsmith.spec.widths import BACK, HERE, IN, Channels, round_to
 from convsmith.zoo.blocks import conv_norm
 from convsmith.zoo.variant import Variant
 
@@ -63,21 +48,48 @@ SCALES = {
 }
 SIDES = {"b2": 288}  # where torchvision's weights want another than the paper's resolution
 
+Unit = Callable[..., Seq]  # conv_norm with an eps and a momentum
+Row = tuple[Callable[[int, int, float], Node], int, int, int]  # block(width, stride, drop), stride, channels, layers
+START = "the linear layer starts from torch's default, not from U(-a, a), a = 1 / sqrt(classes), with bias 0"
+
+
+def compound(phi: float) -> tuple[float, float, float]:
+    """(beta^phi, alpha^phi, gamma^phi): B0's width, depth and resolution times these take 1.92^phi its multiply-adds.
+
+    >>> [round(times, 1) for times in compound(1)]
+    [1.1, 1.2, 1.1]
+    """
+    return BETA**phi, ALPHA**phi, GAMMA**phi
+
 
 def mbconv(
-    width: int, expansion: int, kernel: int, stride: int, *,
-    reduction: int, eps: float, momentum: float, drop: float = 0,
-) -> Node:  # fmt: skip
+    width: int, stride: int, drop: float, *, expansion: int, kernel: int = 3, reduction: int = 4, norm: Unit = conv_norm
+) -> Node:
     """x + f(x), f = 1x1 to `expansion` times the channels, depthwise, squeeze-excite, linear 1x1."""
-    norm = partial(conv_norm, eps=eps, momentum=momentum)
+    expand = [] if expansion == 1 else [norm(IN * expansion, act=Silu)]
+    depthwise = norm(HERE, kernel, stride, groups=HERE, act=Silu)
     gate = Gate(Seq(
         avgpool=PoolTo(1), fc1=Conv(IN // reduction), activation=Silu, fc2=Conv(BACK), scale_activation=Sigmoid,
     ))  # fmt: skip
-    block = Seq(
-        *([] if expansion == 1 else [norm(IN * expansion, act=Silu)]),
-        norm(HERE, kernel, stride, groups=HERE, act=Silu), gate, norm(width, act=None),
+    return Residual(Seq(block=Seq(*expand, depthwise, gate, norm(width, act=None))), drop=drop)
+
+
+def stages(rows: Sequence[Row], drop_path: float) -> list[Node]:
+    """One sequence a row: its first block strides, and drop rises linearly from 0 to `drop_path` over all blocks."""
+    total = sum(layers for *_, layers in rows)
+    drops = (drop_path * index / total for index in range(total))
+    return [
+        Seq(*[block(channels, 1 if index else stride, next(drops)) for index in range(layers)])
+        for block, stride, channels, layers in rows
+    ]
+
+
+def between(first: int, last: Channels, body: Iterable[Node], classes: int, rate: float, norm: Unit) -> Node:
+    """A stem of `first` maps, the body, 1x1 to `last` maps, pooling, dropout and the classes."""
+    return Seq(
+        features=Seq(norm(first, 3, 2, act=Silu), *body, norm(last, act=Silu)),
+        avgpool=PoolTo(1), flatten=Flatten, classifier=Seq(Dropout(rate), Linear(classes)),
     )  # fmt: skip
-    return Residual(Seq(block=block, **({"stochastic_depth": DropPath(drop)} if drop else {})))
 
 
 def efficientnet(
@@ -88,22 +100,13 @@ def efficientnet(
     probability that rises linearly to `drop_path`; `reduction` is squeeze-excite's, to the block's input channels."""
     if not (width > 0 and depth > 0):
         raise SpecError(f"efficientnet: width and depth must be above 0, got {width!r}, {depth!r}")
-    before = round_to(FIRST * width)
-    total, index = sum(ceil(n * depth) for *_, n in TABLE1), 0
-    stages: list[Node] = [conv_norm(before, 3, 2, act=Silu, eps=eps, momentum=momentum)]
-    for expansion, kernel, stride, channels, n in TABLE1:
-        blocks, wide = [], round_to(channels * width)
-        for step in (stride, *[1] * (ceil(n * depth) - 1)):
-            drop = drop_path * index / total if (step, wide) == (1, before) else 0.0
-            blocks.append(mbconv(
-                wide, expansion, kernel, step, reduction=reduction, eps=eps, momentum=momentum, drop=drop
-            ))  # fmt: skip
-            before, index = wide, index + 1
-        stages.append(Seq(*blocks))
-    stages.append(conv_norm(HERE * 4, act=Silu, eps=eps, momentum=momentum))
-    return Seq(
-        features=Seq(*stages), avgpool=PoolTo(1), flatten=Flatten, classifier=Seq(Dropout(rate), Linear(classes))
-    )
+    norm = partial(conv_norm, eps=eps, momentum=momentum)
+    rows: list[Row] = [
+        (partial(mbconv, expansion=expansion, kernel=kernel, reduction=reduction, norm=norm),
+         stride, round_to(channels * width), ceil(layers * depth))
+        for expansion, kernel, stride, channels, layers in TABLE1
+    ]  # fmt: skip
+    return between(round_to(FIRST * width), HERE * 4, stages(rows, drop_path), classes, rate, norm)
 
 
 PAPER = "Tan & Le 2019, EfficientNet: Rethinking model scaling for convolutional neural networks (arXiv:1905.11946)"
@@ -115,7 +118,7 @@ VARIANTS = {
         side=SIDES.get(name, side), provenance="torchvision", paper=PAPER, year=2019, init="he_fan_out",
         weights=f"EfficientNet_{name.upper()}_Weights",
         departs="symmetric padding" + (", eps 1e-5 and momentum 0.1 in normalisation" if name < "b5" else "")
-        + (", 288 pixels" if name in SIDES else "") + "; the linear layer starts from torch's default",
+        + (", 288 pixels" if name in SIDES else "") + f"; {START}",
     )
     for name, (width, depth, side, rate) in SCALES.items()
 }  # fmt: skip
