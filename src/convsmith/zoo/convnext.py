@@ -78,9 +78,8 @@ PAPER = "Liu, Mao, Wu, Feichtenhofer, Darrell & Xie 2022, A ConvNet for the 2020
 VARIANTS = {
     f"convnext_{name}": Variant(
         convnext, {"widths": widths, "blocks": blocks, "drop_path": drop_path},
-        provenance="paper" if name == "xlarge" else "torchvision", paper=PAPER, year=2022, init="torch",
+        provenance="paper" if name == "xlarge" else "torchvision", paper=PAPER, year=2022, init="convnext",
         weights=None if name == "xlarge" else f"ConvNeXt_{name.capitalize()}_Weights",
-        departs="initial weights are torch's default and not N(0, 0.02) with biases 0",
     )
     for name, (widths, blocks, drop_path) in SIZES.items()
 }  # fmt: skip

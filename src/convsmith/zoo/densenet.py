@@ -105,7 +105,7 @@ YEAR = 2016
 
 VARIANTS = {
     f"densenet{depth}": Variant(
-        densenet, {"depth": depth}, provenance="torchvision", paper=PAPER, year=YEAR, init="he_fan_in",
+        densenet, {"depth": depth}, provenance="torchvision", paper=PAPER, year=YEAR, init="densenet",
         weights=f"DenseNet{depth}_Weights", departs="dropout, where it is asked for, after a layer's last convolution",
     )
     for depth in TABLE1 if depth != 264

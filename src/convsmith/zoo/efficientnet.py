@@ -50,7 +50,6 @@ SIDES = {"b2": 288}  # where torchvision's weights want another than the paper's
 
 Unit = Callable[..., Seq]  # conv_norm with an eps and a momentum
 Row = tuple[Callable[[int, int, float], Node], int, int, int]  # block(width, stride, drop), stride, channels, layers
-START = "the linear layer starts from torch's default, not from U(-a, a), a = 1 / sqrt(classes), with bias 0"
 
 
 def compound(phi: float) -> tuple[float, float, float]:
@@ -115,10 +114,10 @@ VARIANTS = {
     f"efficientnet_{name}": Variant(
         efficientnet,
         {"width": width, "depth": depth, "rate": rate} | ({"eps": 1e-3, "momentum": 0.01} if name > "b4" else {}),
-        side=SIDES.get(name, side), provenance="torchvision", paper=PAPER, year=2019, init="he_fan_out",
+        side=SIDES.get(name, side), provenance="torchvision", paper=PAPER, year=2019, init="efficientnet",
         weights=f"EfficientNet_{name.upper()}_Weights",
         departs="symmetric padding" + (", eps 1e-5 and momentum 0.1 in normalisation" if name < "b5" else "")
-        + (", 288 pixels" if name in SIDES else "") + f"; {START}",
+        + (", 288 pixels" if name in SIDES else ""),
     )
     for name, (width, depth, side, rate) in SCALES.items()
 }  # fmt: skip

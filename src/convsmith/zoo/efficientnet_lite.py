@@ -17,7 +17,7 @@ from math import ceil
 
 from convsmith.spec import Conv, Dropout, Flatten, Linear, Node, Norm, PoolTo, Relu6, Residual, Seq, SpecError
 from convsmith.spec.widths import HERE, IN, round_to
-from convsmith.zoo.efficientnet import FIRST, SCALES, START, TABLE1, Row, stages
+from convsmith.zoo.efficientnet import FIRST, SCALES, TABLE1, Row, stages
 from convsmith.zoo.variant import Variant
 
 LAST = 1280  # Table 1's head
@@ -65,11 +65,10 @@ PAPER = "Liu 2020, Higher accuracy on vision models with EfficientNet-Lite (Tens
 VARIANTS = {
     f"tf_efficientnet_lite{index}": Variant(
         efficientnet_lite, {"width": width, "depth": depth, "rate": rate},
-        side=side, provenance="timm", paper=PAPER, year=2020, init="he_fan_out",
+        side=side, provenance="timm", paper=PAPER, year=2020, init="efficientnet_timm",
         departs="momentum 0.1 in normalisation"
         + (f", {side} pixels instead of {SIDES[f'lite{index}']}" if side != SIDES[f"lite{index}"] else "")
-        + (", dropout 0.4 instead of 0.3" if index == 4 else "")
-        + f"; depthwise kernels start from N(0, 2 / (C k k)), not from N(0, 2 / (k k)); {START}",
+        + (", dropout 0.4 instead of 0.3" if index == 4 else ""),
     )
     for index, (width, depth, side, rate) in enumerate(list(SCALES.values())[:5])
 }  # fmt: skip

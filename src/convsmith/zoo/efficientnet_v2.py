@@ -16,7 +16,7 @@ from math import ceil
 from convsmith.spec import IN, Node, Residual, Seq, Silu, SpecError, round_to
 from convsmith.spec.errors import UnknownName, nearest
 from convsmith.zoo.blocks import conv_norm
-from convsmith.zoo.efficientnet import START, Row, Unit, between, mbconv, stages
+from convsmith.zoo.efficientnet import Row, Unit, between, mbconv, stages
 from convsmith.zoo.variant import Variant
 
 # Table 4, stages 1 to 6: operator (all k3x3, MBConv with SE0.25), its expansion, stride of the first, channels, layers
@@ -84,8 +84,8 @@ PAPER = "Tan & Le 2021, EfficientNetV2: Smaller models and faster training (arXi
 VARIANTS = {
     f"efficientnet_v2_{size}": Variant(
         efficientnet_v2, {"size": size, "rate": rate}, side=side, provenance="torchvision", paper=PAPER, year=2021,
-        init="he_fan_out", weights=f"EfficientNet_V2_{size.upper()}_Weights",
-        departs=f"symmetric padding; {START}",
+        init="efficientnet", weights=f"EfficientNet_V2_{size.upper()}_Weights",
+        departs="symmetric padding",
     )
     for size, (side, rate) in SETTINGS.items()
 }  # fmt: skip

@@ -132,7 +132,7 @@ VARIANTS = {
     ),
     "googlenet": Variant(
         googlenet, {"norm": True, "large": 3, "pool4": 2, "adaptive": True, "rate": 0.2},
-        provenance="torchvision", paper=PAPER, year=2014, weights="GoogLeNet_Weights",
+        provenance="torchvision", paper=PAPER, year=2014, init="googlenet", weights="GoogLeNet_Weights",
         departs="batch normalisation, 3x3 in place of 5x5, 2x2 for the last maximum, adaptive pooling, dropout 0.2",
     ),
     "inception_naive": Variant(

@@ -136,7 +136,8 @@ def inception_v3(classes: int = 1000, aux: bool = True, width: float = 1.0, rate
 
 VARIANTS = {
     "inception_v3": Variant(
-        inception_v3, side=299, provenance="torchvision", year=2015, weights="Inception_V3_Weights",
+        inception_v3, side=299, provenance="torchvision", year=2015, init="inception_v3",
+        weights="Inception_V3_Weights",
         paper="Szegedy et al. 2015, Rethinking the Inception architecture for computer vision (arXiv:1512.00567)",
         departs="1x1 to 80 maps and 3x3 to 192 before the second pooling, a 5x5 for a 3x3 in Fig. 5's modules",
     ),

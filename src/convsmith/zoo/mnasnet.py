@@ -93,9 +93,9 @@ PAPER = "Tan et al. 2019, MnasNet: Platform-aware neural architecture search for
 
 VARIANTS = {
     f"mnasnet{str(width).replace('.', '_')}": Variant(
-        mnasnet, {"width": width}, provenance="torchvision", paper=PAPER, year=2018, init="he_fan_out",
+        mnasnet, {"width": width}, provenance="torchvision", paper=PAPER, year=2018, init="mnasnet",
         weights=f"MNASNet{str(width).replace('.', '_')}_Weights",
-        departs="MnasNet-B1, momentum 0.9997 in normalisation; the linear layer starts from torch's default",
+        departs="MnasNet-B1, momentum 0.9997 in normalisation",
     )
     for width in (0.5, 0.75, 1.0, 1.3)
 } | {

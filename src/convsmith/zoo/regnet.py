@@ -136,10 +136,9 @@ def _variant(name: str, rounding: Rounding) -> Variant:
     options = {"w_0": w_0, "w_a": w_a, "w_m": w_m, "depth": depth, "group": group, "rounding": rounding}
     library = rounding == "guarded"
     here = [OTHERS[name]] if library and name in OTHERS else ["a net that the paper lacks"] if name in LATER else []
-    here += ["biases of squeeze-excite start from 0 and not from torch's default"] if name[0] == "y" else []
     return Variant(
         regnet, options | {"reduction": 4 if name[0] == "y" else 0}, provenance="torchvision" if library else "paper",
-        paper=PAPER, year=2020, init="vgg_torchvision", departs="; ".join(here),
+        paper=PAPER, year=2020, init="regnet", departs="; ".join(here),
         weights=f"RegNet_{name.upper()}_Weights" if library else None,
     )  # fmt: skip
 

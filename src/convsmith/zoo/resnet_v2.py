@@ -124,7 +124,7 @@ PAPER = "He, Zhang, Ren & Sun 2016, Identity mappings in deep residual networks 
 IN_PAPER = {"stride_in": "1x1", "pool_first": False}
 VARIANTS = {
     f"resnetv2_{depth}": Variant(
-        resnet_v2, {"depth": depth}, provenance="timm", paper=PAPER, year=2016, init="he_fan_out",
+        resnet_v2, {"depth": depth}, provenance="timm", paper=PAPER, year=2016, init="resnetv2_timm",
         departs="stride in the 3x3 of a bottleneck; the first activation after the stem's pooling; a 1x1 as classifier",
     )
     for depth in (50, 101, 152)

@@ -129,7 +129,7 @@ PAPER = (
 VARIANTS = {
     f"resnext{depth}_{c}x{d}d": Variant(
         resnext, {"depth": depth, "cardinality": c, "width": d}, provenance="torchvision" if weights else "timm",
-        paper=PAPER, year=2016, init="he_fan_out", weights=weights, departs=departs,
+        paper=PAPER, year=2016, init="he_fan_out" if weights else "resnet_timm", weights=weights, departs=departs,
     )
     for depth, c, d, weights, departs in (
         (50, 32, 4, "ResNeXt50_32X4D_Weights", "nowhere: the paper, too, strides in the 3x3"),

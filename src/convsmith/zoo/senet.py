@@ -114,7 +114,7 @@ FROM_TIMM: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 VARIANTS = {
     name: Variant(
-        senet, options, provenance="timm", paper=PAPER, year=2017, init="he_fan_out", departs=departs
+        senet, options, provenance="timm", paper=PAPER, year=2017, init="resnet_timm", departs=departs
     )
     for name, (options, departs) in FROM_TIMM.items()
 } | {

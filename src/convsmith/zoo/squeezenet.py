@@ -67,7 +67,7 @@ PAPER = "Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer 
 
 VARIANTS = {
     f"squeezenet{version}": Variant(
-        squeezenet, {"version": version}, provenance="torchvision", paper=PAPER, year=2016, init="he_fan_in",
+        squeezenet, {"version": version}, provenance="torchvision", paper=PAPER, year=2016, init="squeezenet",
         weights=f"SqueezeNet{version}_Weights", departs=departs,
     )
     for version, departs in (
