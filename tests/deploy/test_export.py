@@ -18,6 +18,7 @@ from convsmith.deploy.extra import reason
 from convsmith.deploy.resize import resize_model
 from convsmith.nn.build import build
 from convsmith.nn.modules import Net
+from convsmith.spec import Flatten, Linear, Network, PoolTo, Relu, Seq, TiledConv
 from convsmith.spec.codec import content_hash
 from convsmith.spec.errors import DataError, ExportError, MissingExtra, RunError
 
@@ -46,6 +47,19 @@ def test_a_family_answers_as_in_torch(name: str, tmp_path: Path) -> None:
         got, wanted = model.predict(images), expected(net, preprocess, images).numpy()
         assert np.abs(got - wanted).max() < 1e-3  # a rounded grey level may differ by one
         assert np.allclose(got.sum(1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("period", [2, 4])  # 30 rows: each kernel has as many, or some have one row fewer
+def test_a_tiled_convolution_answers_as_in_torch_for_any_batch(period: int, grey: Preprocess, tmp_path: Path) -> None:
+    tiled = TiledConv(6, 3, period, pad=0, bias=True)
+    body = Seq(tiled=tiled, act=Relu, pool=PoolTo(3), flatten=Flatten, fc=Linear(3))
+    net = build(Network(body, 32, 1, 3, "tiled"), seed=0)
+    done = export_onnx(net, grey, CLASSES, tmp_path / "net.onnx")
+    assert done.max_abs_logit_difference < 1e-4
+    model = OnnxClassifier(done.path)
+    for count in (1, 2, 7):
+        images = noise(count, 1, 32, 32)
+        assert np.abs(model.predict(images) - expected(net, grey, images).numpy()).max() < 1e-5
 
 
 def test_the_report_is_plain_data(lenet: Net, grey: Preprocess, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from convsmith.spec import (
     Sigmoid,
     SpecError,
     TableConv,
+    TiledConv,
     UnknownName,
     trace,
 )
@@ -464,6 +465,15 @@ def test_a_networks_own_rule_is_used_unless_another_is_asked_for() -> None:
     assert (alexnet.conv2.bias == 1).all()
     assert not build("lenet5", seed=0).conv1.bias.any()
     assert build("lenet5", init="torch", seed=0).conv1.bias.any()
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_each_kernel_of_a_tiled_convolution_starts_as_a_convolutions_would(name: str) -> None:
+    def spread(layer: TiledConv | Conv) -> float:
+        net = build(Network(Seq(conv=layer, last=Conv(2)), 8, 32, classes=2), init=name, seed=0)
+        return float(net.conv.weight.detach().double().std())
+
+    assert spread(TiledConv(64, 3, period=2)) == pytest.approx(spread(Conv(64, 3)), rel=0.03)
 
 
 def test_an_unknown_rule_offers_the_nearest() -> None:

@@ -20,6 +20,7 @@ from convsmith.nn.layers import (
     SameConv2d,
     ScaledTanh,
     TableConv2d,
+    TiledConv2d,
     ZeroChannels,
 )
 from convsmith.spec import Conv, Network, Seq
@@ -85,6 +86,39 @@ def test_a_table_convolutions_gradient_reaches_each_connection() -> None:
         lambda w: torch.func.functional_call(layer, {"weight": w}, (draw(1, 3, 4, 4),)),
         layer.weight.detach().requires_grad_(),
     )
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 9])  # 9: beyond some images, and no kernel is shared
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 1, 1, 1), (0, 2, 1, 0)])
+def test_a_tiled_convolutions_kernels_alternate(period: int, bias: bool, pads: tuple[int, int, int, int]) -> None:
+    layer = TiledConv2d(3, 4, kernel_size=(3, 2), period=period, pads=pads, bias=bias).double()
+    kernels = layer.weight.view(period * period, 4, 3, 3, 2)
+    biases = layer.bias.view(-1, 4) if layer.bias is not None else torch.zeros(period * period, 4)
+    top, bottom, left, right = pads
+    for rows, cols in ((9, 8), (7, 7), (4, 11)):
+        image = draw(2, 3, rows, cols)
+        grown = torch.zeros(2, 3, rows + top + bottom, cols + left + right, dtype=torch.float64)
+        grown[:, :, top : top + rows, left : left + cols] = image
+        made = layer(image)
+        assert tuple(made.shape) == (2, 4, rows + top + bottom - 2, cols + left + right - 1)
+        for r in range(made.shape[2]):
+            for c in range(made.shape[3]):
+                p = r % period * period + c % period
+                unit = torch.einsum("oihw,nihw->no", kernels[p], grown[:, :, r : r + 3, c : c + 2]) + biases[p]
+                assert torch.allclose(made[:, :, r, c], unit, rtol=1e-12, atol=1e-12)
+
+
+def test_a_tiled_convolutions_gradient_reaches_each_kernel_that_has_a_unit() -> None:
+    layer = TiledConv2d(2, 2, kernel_size=(3, 3), period=3, pads=(0, 0, 0, 0), bias=True).double()
+    image = draw(1, 2, 4, 7)  # units in 2 rows: the kernels of a third row have none
+    assert torch.autograd.gradcheck(
+        lambda x, w, b: torch.func.functional_call(layer, {"weight": w, "bias": b}, (x,)),
+        (image.requires_grad_(), *(p.detach().requires_grad_() for p in layer.parameters())),
+    )
+    layer(image).sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.view(9, -1).any(1).tolist() == [True] * 6 + [False] * 3
 
 
 def test_scaled_tanh_is_the_squashing_function_of_1998() -> None:

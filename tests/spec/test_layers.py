@@ -52,10 +52,12 @@ from convsmith.spec import (
     SpecError,
     TableConv,
     Tanh,
+    TiledConv,
     Times,
     ZeroChannels,
     trace,
 )
+from convsmith.spec.nodes.geometry import Pad
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,6 +109,16 @@ CASES = {
     ),
     "connection table": Case(
         TableConv(((0, 1), (1, 2), (0, 1, 2)), 3), (3, 6, 6), (3, 4, 4), {"weight": (7, 3, 3), "bias": (3,)}, 7 * 9 * 16
+    ),
+    "tiled": Case(TiledConv(4), (2, 6, 7), (4, 6, 7), conv(16, 2, 3, 3, bias=False), macs=4 * 2 * 9 * 42),
+    "tiled, bias, no padding": Case(
+        TiledConv(5, (3, 2), 3, pad=0, bias=True), (2, 9, 8), (5, 7, 7), conv(45, 2, 3, 2), macs=5 * 2 * 6 * 49
+    ),
+    "tiled, same, relative": Case(
+        TiledConv(HERE * 2, 2, 2, pad="same"), (3, 5, 5), (6, 5, 5), conv(24, 3, 2, 2, bias=False), macs=6 * 3 * 4 * 25
+    ),
+    "tiled, period beyond the image": Case(
+        TiledConv(2, 3, 7), (1, 4, 9), (2, 4, 9), conv(98, 1, 3, 3, bias=False), macs=2 * 9 * 36
     ),
     "linear": Case(Linear(10), (84,), (10,), {"weight": (10, 84), "bias": (10,)}, macs=840),
     "linear, no bias": Case(Linear(10, bias=False), (84,), (10,), {"weight": (10, 84)}, macs=840),
@@ -355,6 +367,45 @@ def test_adaptive_windows_are_as_wide_as_torchs_widest() -> None:
             window = PoolTo((out, 1)).infer(Sig(1, size, 1)).window
             assert window is not None
             assert (window.kernel[0], window.stride[0] * out) == (max(widths), size)
+
+
+@pytest.mark.parametrize(("pad", "bias"), [(None, False), (0, True), ((0, 1, 2, 0), True), ("same", False)])
+def test_a_tiled_convolution_of_period_1_is_a_convolution(pad: Pad, bias: bool) -> None:
+    plain, tiled = Conv(4, (3, 2), pad=pad, bias=bias), TiledConv(4, (3, 2), 1, pad, bias)
+    assert tiled.infer(Sig(3, 9, 8)) == plain.infer(Sig(3, 9, 8))
+    theirs, ours = (build(Network(Seq(layer=node), (9, 8), 3, classes=1), seed=0) for node in (plain, tiled))
+    image = torch.randn(2, 3, 9, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ours(image), theirs(image))  # from the same seed: the initial weights are the same too
+
+
+def test_a_tiled_convolutions_weights_do_not_depend_on_the_image() -> None:
+    node = TiledConv(4, 3, period=5)
+    assert {node.infer(Sig(3, rows, cols)).weights for rows, cols in ((1, 1), (4, 9), (224, 224))} == {
+        (("weight", (100, 3, 3, 3), True),)
+    }
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"out": 0}, "tiled_conv: out must be an integer of at least 1, got 0"),
+    ({"period": 0}, "tiled_conv: period must be an integer of at least 1, got 0"),
+    ({"period": (2, 2)}, "tiled_conv: period must be an integer of at least 1, got (2, 2)"),
+    ({"period": HERE}, "tiled_conv: period must be an integer of at least 1, got Width(of='here', times=1, divide=1, "
+                       "multiple=1)"),
+    ({"kernel": 1.5}, "tiled_conv: kernel must be an integer of at least 1, got 1.5"),
+    ({"pad": -1}, "tiled_conv: pad must be an integer, (rows, cols) or (top, bottom, left, right) or \"same\", none of "
+                  "it negative, got -1"),
+])  # fmt: skip
+def test_a_tiled_convolution_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        TiledConv(**{"out": 4} | values)
+    assert str(caught.value) == message
+
+
+def test_a_tiled_convolution_wants_an_image_as_large_as_its_kernel() -> None:
+    with pytest.raises(ShapeError, match="a: the image is too small: 3×3 here, below the window of 5×5"):
+        trace(Seq(a=TiledConv(4, 5, pad=0)), 3)
+    with pytest.raises(ShapeError, match="a: a window wants an image, got a flat vector of 27"):
+        trace(Seq(f=Flatten, a=TiledConv(4)), 3)
 
 
 def test_pooling_to_a_huge_size_is_counted_at_once() -> None:

@@ -13,6 +13,7 @@ from convsmith.spec import Conv, Flatten, Linear, Network, Norm, PoolTo, Relu, S
 from convsmith.views import describe, table
 from convsmith.views.cost import RULE
 from convsmith.views.units import seconds, short, size_of
+from convsmith.zoo import variant
 
 
 def found_of(name: str) -> dict[str, Any]:
@@ -112,6 +113,27 @@ def test_the_table_says_its_rule_and_its_total_is_the_sum_of_its_rows(name: str)
     for column in range(4):
         assert sum(number(row[3 + column]) for row in rows) == number(total[1 + column])
     assert len(rows) == len(trace(name).rows)
+
+
+@pytest.mark.parametrize(("network", "head"), [
+    (spec("vgg_d", classes=7), "vgg_d (paper) · input 3×224×224 · 7 classes"),
+    (spec("dcgan_generator"), "dcgan_generator (paper) · input 100×1×1 · puts out 3×64×64"),
+    (spec("inception_reduced"), "inception_reduced (paper) · input 256×28×28 · puts out 480×28×28"),
+    (Network(Conv(5), (6, 8), 2, 5, "bare"), "bare (own) · input 2×6×8 · puts out 5×6×8"),
+    (Network(PoolTo(1), 4, 5, 5, "pooled"), "pooled (own) · input 5×4×4 · puts out 5×1×1"),
+    (Network(Seq(Flatten), 4, 5, 3, "flat"), "flat (own) · input 5×4×4 · puts out 80"),
+    (Network(Seq(Flatten), 1, 3, 3, "same"), "same (own) · input 3×1×1 · 3 classes"),
+], ids=lambda item: getattr(item, "name", ""))  # fmt: skip
+def test_the_head_says_classes_only_of_a_classifier_and_else_what_comes_out(network: Network, head: str) -> None:
+    assert table(describe(network, trace(network))).splitlines()[0] == head
+
+
+@pytest.mark.parametrize("name", [name for name in names() if variant(name).part])
+def test_the_classes_of_a_part_are_the_channels_it_puts_out(name: str) -> None:
+    found = found_of(name)
+    channels, rows, cols = found["layers"][-1]["out"]
+    assert channels == found["classes"]
+    assert table(found).splitlines()[0].endswith(f" · puts out {channels}×{rows}×{cols}")
 
 
 def test_the_short_table_leaves_out_layers_without_parameters() -> None:

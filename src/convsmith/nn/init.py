@@ -7,92 +7,35 @@ very numbers of the library's net after `torch.manual_seed(s)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import sqrt
 
 import torch
 from torch import nn
 
+from convsmith.nn.draws import (
+    Draw,
+    as_made,
+    fill_bias,
+    glorot,
+    he,
+    he_grouped,
+    he_uniform,
+    lecun,
+    normal,
+    per_output,
+    per_output_sigmoid,
+    truncated,
+    with_bias,
+    zeros,
+)
 from convsmith.nn.layers import TableConv2d
 from convsmith.nn.modules import Net
 from convsmith.spec.errors import SpecError, UnknownName, nearest
 from convsmith.spec.trace import INPUT, Graph
 
-Draw = Callable[[nn.Module], object]
-"""Draws one layer's weights; what it hands back is not read."""
-
 Weighted = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, TableConv2d)
 Norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
-
-
-def as_made(layer: nn.Module) -> None:
-    """What the layer draws when it is made, its bias too: torch's U(-a, a), a = 1 / sqrt(fan_in)."""
-    layer.reset_parameters()  # type: ignore[operator]
-
-
-def normal(deviation: float, mean: float = 0.0) -> Draw:
-    """N(mean, deviation^2)."""
-    return lambda layer: nn.init.normal_(_matrix(layer), mean, deviation)
-
-
-def truncated(deviation: float) -> Draw:
-    """N(0, deviation^2), drawn again outside of [-2, 2]; ends that are no multiples of a deviation, and cut nothing."""
-    return lambda layer: nn.init.trunc_normal_(_matrix(layer), std=deviation)
-
-
-def he(mode: str) -> Draw:
-    """N(0, 2 / fan): He et al. 2015, "Delving deep into rectifiers", Eq. 10 (fan_in) and Eq. 14 (fan_out)."""
-    return lambda layer: nn.init.kaiming_normal_(_matrix(layer), mode=mode, nonlinearity="relu")  # type: ignore[arg-type]
-
-
-def he_uniform(layer: nn.Module) -> None:
-    """U(-a, a), a = sqrt(6 / fan_in): He's variance, drawn evenly."""
-    nn.init.kaiming_uniform_(_matrix(layer), nonlinearity="relu")
-
-
-def he_grouped(layer: nn.Module) -> None:
-    """N(0, 2 / fan), fan = k * k * out / groups: what one input goes to. Torch's fan_out has all groups' outputs."""
-    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)  # a rule's `conv`
-    rows, cols = layer.kernel_size
-    nn.init.normal_(layer.weight, 0, sqrt(2 / (rows * cols * layer.out_channels // layer.groups)))
-
-
-def glorot(layer: nn.Module) -> None:
-    """U(-a, a), a = sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010, Eq. 16."""
-    nn.init.xavier_uniform_(_matrix(layer))
-
-
-def lecun(layer: nn.Module) -> None:
-    """U(-2.4 / F, 2.4 / F) with F the fan-in of a unit: LeCun et al. 1998, appendix A."""
-    end = 2.4 / _fan_in(layer)
-    nn.init.uniform_(_matrix(layer), -end, end)
-
-
-def per_output(layer: nn.Module) -> None:
-    """U(-a, a), a = 1 / sqrt(outputs), for linear layers."""
-    end = 1.0 / sqrt(len(_matrix(layer)))
-    nn.init.uniform_(_matrix(layer), -end, end)
-
-
-def per_output_sigmoid(layer: nn.Module) -> None:
-    """U(-a, a), a = sqrt(3 / outputs): variance 1 / fan_out, for linear layers."""
-    nn.init.kaiming_uniform_(_matrix(layer), mode="fan_out", nonlinearity="sigmoid")
-
-
-def with_bias(draw: Draw, value: float) -> Draw:
-    """`draw`, and each bias `value`."""
-
-    def both(layer: nn.Module) -> None:
-        draw(layer)
-        _fill_bias(layer, value)
-
-    return both
-
-
-def zeros(layer: nn.Module) -> None:
-    """0."""
-    nn.init.zeros_(_matrix(layer))
 
 
 @dataclass(frozen=True)
@@ -132,7 +75,7 @@ class Rule:
                 _draw(self.norm, layer)
             elif isinstance(layer, Weighted):
                 if self.zero_biases:
-                    _fill_bias(layer, 0.0)
+                    fill_bias(layer, 0.0)
                 _draw(self._of(path, layer, layer in last), layer)
         if self.last_norm is not None:
             for path in ends_of_residuals(_graph(module)):
@@ -242,20 +185,3 @@ def _graph(module: nn.Module) -> Graph:
 def _draw(draw: Draw | None, layer: nn.Module) -> None:
     if draw is not None and layer.weight is not None:  # a normalisation may have none
         draw(layer)
-
-
-def _matrix(layer: nn.Module) -> torch.Tensor:
-    """The weight seen as [out, in, kh, kw]; a connection table's kernels as [connections, 1, kh, kw]."""
-    weight: torch.Tensor = layer.weight  # type: ignore[assignment]
-    return weight.unsqueeze(1) if weight.dim() == 3 else weight
-
-
-def _fan_in(layer: nn.Module) -> float:
-    if isinstance(layer, TableConv2d):  # connections of one map on average, times the kernel
-        return layer.weight.numel() / layer.shape[0]
-    return nn.init._calculate_correct_fan(_matrix(layer), "fan_in")
-
-
-def _fill_bias(layer: nn.Module, value: float) -> None:
-    if layer.bias is not None:
-        nn.init.constant_(layer.bias, value)  # type: ignore[arg-type]

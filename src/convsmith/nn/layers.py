@@ -86,6 +86,37 @@ class TableConv2d(nn.Module):
         return F.conv2d(x, dense, self.bias)
 
 
+class TiledConv2d(nn.Conv2d):
+    """A convolution whose kernels alternate along rows and columns: units `period` apart share one (Le et al. 2010).
+
+    Output pixel (r, c) has kernel p = (r % period) * period + c % period, which is weight[p * out_channels : (p + 1) *
+    out_channels]. `pads` = (top, bottom, left, right) in pixels.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, period: int, pads: tuple[int, int, int, int], **kwargs: Any
+    ) -> None:
+        super().__init__(in_channels, period**2 * out_channels, **kwargs)
+        self.out_channels, self.period, self.pads = out_channels, period, pads
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, out, H', W'). The pixels of one kernel are a convolution of stride `period`."""
+        top, bottom, left, right = self.pads
+        x = F.pad(x, (left, right, top, bottom))
+        rows, cols = (x.shape[axis - 2] - self.kernel_size[axis] + 1 for axis in (0, 1))
+        tall, wide = -(-rows // self.period), -(-cols // self.period)  # pixels of the first kernel; others may lack one
+        steps = min(self.period, rows), min(self.period, cols)
+        made = [self._every(x[..., i:, j:], i * self.period + j) for i in range(steps[0]) for j in range(steps[1])]
+        made = [F.pad(y, (0, wide - y.shape[3], 0, tall - y.shape[2])) for y in made]
+        # woven, not assigned to slices: ONNX's exporter freezes the batch size in those
+        grid = torch.stack(made, 2).reshape(x.shape[0], self.out_channels, *steps, tall, wide)
+        return grid.permute(0, 1, 4, 2, 5, 3).flatten(4).flatten(2, 3)[..., :rows, :cols]
+
+    def _every(self, x: Tensor, kernel: int) -> Tensor:
+        own = slice(kernel * self.out_channels, (kernel + 1) * self.out_channels)
+        return F.conv2d(x, self.weight[own], None if self.bias is None else self.bias[own], self.period)
+
+
 class Rbf(nn.Module):
     """-|x - w|^2 for fixed codes w of +1 and -1, one a class."""
 

@@ -9,6 +9,7 @@ from convsmith.spec.errors import (
     ConvsmithError,
     DataError,
     ExportError,
+    ImportFailed,
     MissingExtra,
     RunError,
     ShapeError,
@@ -48,6 +49,7 @@ from convsmith.spec.nodes.shape import (
     Slice,
     ZeroChannels,
 )
+from convsmith.spec.nodes.tiled import TiledConv
 from convsmith.spec.signature import Sig
 from convsmith.spec.trace import INPUT, Graph, Row, trace
 from convsmith.spec.widths import BACK, HERE, IN, Width, round_to
@@ -81,6 +83,7 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "Identity",
+    "ImportFailed",
     "Join",
     "Layer",
     "LayerNorm",
@@ -119,6 +122,7 @@ __all__ = [
     "TableConv",
     "Tanh",
     "Tap",
+    "TiledConv",
     "Times",
     "Torch",
     "TrainingError",

@@ -10,6 +10,7 @@
     ├── WeightsError         weights that do not cover the network, or are not tensors
     ├── RunError             a run folder that cannot be written, read or resumed
     ├── TrainingError        a training that cannot go on (loss not a number)
+    ├── ImportFailed         a module that cannot be read as a graph, or that has not the structure asked for
     ├── ExportError          an exported model that disagrees with its source
     └── MissingExtra         an optional dependency that the command needs
 
@@ -60,6 +61,10 @@ class RunError(ConvsmithError):
 
 class TrainingError(ConvsmithError):
     """A training that cannot go on."""
+
+
+class ImportFailed(ConvsmithError):
+    """A module that torch cannot export, or whose operations or structure we cannot read."""
 
 
 class ExportError(ConvsmithError):

@@ -24,7 +24,8 @@ Category = Literal["convolution", "linear", "normalisation", "activation", "pool
 class Weight(NamedTuple):
     """One tensor of a layer: its name in the state dict, its shape, and whether training changes it by gradient.
 
-    A layer that is a bare parameter of its container has one weight, without a name.
+    A layer that is a bare parameter of its container has one weight, without a name. In an imported network a tensor
+    may lie elsewhere than its layer's path: such a name is the whole key, after a slash.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Weight(NamedTuple):
 
     def key(self, path: str) -> str:
         """The key in the state dict, for a layer at `path`."""
+        if self.name.startswith("/"):
+            return self.name[1:]
         return f"{path}.{self.name}" if self.name else path
 
 

@@ -17,8 +17,8 @@ LARGEST_SIZE = 2**31 - 1
 class Sig(NamedTuple):
     """Signature of one activation: an image of `channels` x `rows` x `cols`, or a flat vector of `channels`.
 
-    `last` says that the channels are the last axis, as layer normalisation wants them (ConvNeXt).
-
+    `last` says that the channels are the last axis, as layer normalisation wants them (ConvNeXt). `axes` is the exact
+    shape of what is neither: tokens, attention maps or windows of an imported network, whose `channels` are the last.
     `stride` is the cumulative stride (rows, cols) in input pixels. Structure may depend on channels and stride but
     never on rows and cols: otherwise the checkpoint's keys would change with the image size.
     """
@@ -29,10 +29,13 @@ class Sig(NamedTuple):
     stride: tuple[Rational, Rational] = (1, 1)
     flat: bool = False
     last: bool = False
+    axes: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(C, H, W), (H, W, C) with channels last, or (C,) where flat; without the batch axis."""
+        if self.axes is not None:
+            return self.axes
         if self.last:
             return self.rows, self.cols, self.channels
         return (self.channels,) if self.flat else (self.channels, self.rows, self.cols)

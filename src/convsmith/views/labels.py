@@ -10,6 +10,7 @@ from convsmith.spec.nodes.norm import LocalNorm, Norm
 from convsmith.spec.nodes.pool import AvgPool, Pool, PoolTo
 from convsmith.spec.nodes.regularise import Dropout, DropPath
 from convsmith.spec.nodes.shape import Shuffle, Slice, ZeroChannels
+from convsmith.spec.nodes.tiled import TiledConv
 from convsmith.spec.signature import Pair, Sig, pair
 
 FUNCTIONS = {
@@ -33,6 +34,8 @@ def label_of(node: Leaf, sig: Sig | None = None) -> str:
         return f"{_by(node.kernel)} {word} pool{_per(node.kernel if node.stride is None else node.stride)}"
     if isinstance(node, TableConv):
         return f"{_by(node.kernel)} conv by table, {len(node.table)}"
+    if isinstance(node, TiledConv):
+        return f"{_by(node.kernel)} tiled conv, {node.out}, period {node.period}"
     if isinstance(node, Slice):
         return f"part {node.index + 1} of {node.parts}"
     if isinstance(node, PoolTo):

@@ -24,9 +24,11 @@ def table(found: dict[str, Any], *, every_row: bool = True) -> str:
 
 
 def _head(found: dict[str, Any]) -> str:
-    side = found["side"]
+    side, out = found["side"], found["layers"][-1]["out"]
     size = f"{side}×{side}" if isinstance(side, int) else f"{side[0]}×{side[1]}"
-    return f"{found['name']} ({found['provenance']}) · input {found['channels']}×{size} · {found['classes']} classes"
+    # a generator or a part of a network puts out an image, and has no classes
+    end = f"{found['classes']} classes" if out == [found["classes"]] else f"puts out {'×'.join(map(str, out))}"
+    return f"{found['name']} ({found['provenance']}) · input {found['channels']}×{size} · {end}"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
