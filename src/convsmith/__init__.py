@@ -11,16 +11,16 @@ from convsmith._api import cost, names, receptive_field, spec, trace
 from convsmith.spec.errors import ConvsmithError
 
 if TYPE_CHECKING:
-    from convsmith.nn import build
+    from convsmith.nn import build, from_torch
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvsmithError", "build", "cost", "names", "receptive_field", "spec", "trace"]
+__all__ = ["ConvsmithError", "build", "cost", "from_torch", "names", "receptive_field", "spec", "trace"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "build":
-        from convsmith.nn import build
+    if name in ("build", "from_torch"):
+        from convsmith import nn
 
-        return build
+        return getattr(nn, name)
     raise AttributeError(f"module 'convsmith' has no attribute {name!r}")

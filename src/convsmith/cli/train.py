@@ -26,7 +26,8 @@ def command(
         ),
     ],
     weights: Annotated[
-        str | None, typer.Option(help="Start from a .safetensors or .pth file, or torchvision:ENTRY.")
+        str | None,
+        typer.Option(help="Start from a .safetensors or .pth file, torchvision:ENTRY, timm:NAME or package:NAME."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="The training recipe.")] = "default",
     set_: Annotated[
@@ -71,12 +72,11 @@ def command(
     described = inputs.fitted(described, loaded, side)
     settled = chosen.settled(len(loaded.train), loaded.flip)
     say.cost_of(described, loaded, settled, screen)
-    if weights is not None:
-        weights = str(Path(weights).resolve()) if Path(weights).exists() else weights
-        start_from(build(described), weights)  # refused here, before there is a run
+    origin = None if weights is None else start_from(build(described), weights)  # refused before there is a run
     if dry_run:
         return
-    record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, weights=weights)
+    start = {"weights": origin and origin.source, "weights_sha256": origin and origin.sha256}
+    record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, **start)
     run = Run.create(folder or default_folder(f"{loaded.name}-{described.name}"), record)
     run.write_spec(described)
     verdict = go_on(run, loaded, seed, screen)

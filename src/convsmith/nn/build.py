@@ -15,7 +15,7 @@ from convsmith.nn import layers
 from convsmith.nn.init import initialise
 from convsmith.nn.modules import Block, Children, Net
 from convsmith.nn.program import Part, parts_of, program_of
-from convsmith.nn.weights import fill, read_weights
+from convsmith.nn.weights import load
 from convsmith.spec.errors import SpecError
 from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
@@ -41,7 +41,8 @@ def build(
 ) -> Net:
     """A module for a network of the zoo (by name), a description, or a bare node (which needs `side`).
 
-    weights   a .safetensors or .pth file, or `torchvision:IMAGENET1K_V2`; every tensor must find its place
+    weights   a .safetensors or .pth file, `torchvision:IMAGENET1K_V2`, `timm:resnet50.a1_in1k` or `package:NAME`, with
+              `@sha256:HEX` to demand a hash; every tensor must find its place (see `nn.weights`)
     classes   another number of classes: with weights, the head starts anew and all else is loaded
     channels  another number of input channels: with weights, the first convolution is adapted (see `nn.weights`)
     init      one of `convsmith.nn.init.INITS`, by default what the paper used; `seed` makes it repeatable
@@ -66,13 +67,7 @@ def build(
     if net.graph.weights and torch.device(device or "cpu").type != "meta":
         initialise(net, init or network.init, seed)
     if weights is not None:
-        fill(
-            net,
-            read_weights(weights, network.name),
-            str(weights),
-            new_head=classes is not None,
-            adapt=channels is not None,
-        )
+        load(net, weights, new_head=classes is not None, adapt=channels is not None)
     return net
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from convsmith.nn.program import Program
 from convsmith.spec.network import Network
 from convsmith.spec.trace import Graph
+
+if TYPE_CHECKING:
+    from convsmith.nn.weights.origin import Origin
 
 Children = dict[str, nn.Module | nn.Parameter]
 
@@ -65,8 +68,11 @@ class Net(Block):
     """A built network: (N, C, H, W) -> logits (N, classes).
 
     With auxiliary heads, training returns a dict of `logits` and the heads' outputs by path; evaluation never runs
-    them. `network` is the description it was built from and `graph` its trace.
+    them. `network` is the description it was built from and `graph` its trace; `weights_from` says where its weights
+    were loaded from, or is None.
     """
+
+    weights_from: Origin | None = None
 
     def __init__(self, children: Children, program: Program, network: Network, graph: Graph) -> None:
         super().__init__(children, program, program.outputs[:1])

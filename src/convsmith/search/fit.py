@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from convsmith.data import Data
-from convsmith.nn import Net, build, fill, read_weights
+from convsmith.nn import Net, build
+from convsmith.nn.weights import Origin, load
 from convsmith.search.budget import Budget
 from convsmith.search.designs import Design, race_field, within
 from convsmith.search.estimate import training_bytes, training_seconds
@@ -121,15 +122,18 @@ def train_run(run: Run, data: Data, recipe: Recipe, *, seed: int, watch: Watch) 
     run.update(data=run.about["data"] | {"preprocess": data.preprocess.to_json()})
     net = build(network, seed=seed)
     if (source := run.about.get("weights")) is not None and not run.has("checkpoint.safetensors"):
-        start_from(net, source)  # a checkpoint holds them already, so that the file may have gone
+        # a checkpoint holds them already, so that the file may have gone
+        start_from(net, source, run.about.get("weights_sha256"))
     train(net, data, recipe, seed=seed, run=run, watch=watch, title=f"train · {network.name}")
     return net, data
 
 
-def start_from(net: Net, source: str) -> None:
-    """Fill a network with weights made for other classes (the head starts anew) or channels (they are adapted)."""
-    name = net.network.name
-    fill(net, read_weights(source, name), source, new_head=True, adapt=True)
+def start_from(net: Net, source: str, sha256: str | None = None) -> Origin:
+    """Fill a network with weights made for other classes (the head starts anew) or channels (they are adapted).
+
+    `sha256` is what the file must have, as its run recorded it.
+    """
+    return load(net, source, new_head=True, adapt=True, sha256=sha256)
 
 
 def _total(seconds: Sequence[float], images: int, recipe: Recipe) -> float:

@@ -1,0 +1,191 @@
+"""Reads an exported module call by call and writes the rows of its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+
+from convsmith.nn.importer.exported import Call, Exported, Shape
+from convsmith.spec.errors import ImportFailed, ShapeError
+from convsmith.spec.node import Category, Facts, Join, Layer, Leaf, Weight, Window, facts
+from convsmith.spec.nodes.foreign import Foreign
+from convsmith.spec.nodes.shape import Shift
+from convsmith.spec.signature import Rational, Sig
+from convsmith.spec.trace import INPUT, At, Graph, Row
+
+Pads = tuple[int, int, int, int]
+
+
+class Held(NamedTuple):
+    """A tensor that the module holds, or that it makes of such tensors alone: state-dict keys and shape."""
+
+    keys: tuple[str, ...]
+    shape: Shape
+
+
+class Padded(NamedTuple):
+    """An activation with `value` around it, until the layer that reads it takes the padding for its own."""
+
+    at: At
+    pads: Pads
+    value: float
+    call: Call
+
+
+class Pieces(NamedTuple):
+    """What a call with several outputs gives."""
+
+    items: tuple[Any, ...]
+
+
+@dataclass
+class Reader:
+    """The rows so far, and what each node of the exported program stands for. `holders` are modules with tensors."""
+
+    exported: Exported
+    image: Sig
+    state: Mapping[str, tuple[Shape, bool]]
+    rows: list[Row]
+    values: dict[Any, Any]
+    holders: frozenset[str]
+    paths: set[str]
+    counted: set[str]
+
+    @staticmethod
+    def of(exported: Exported, state: Mapping[str, tuple[Shape, bool]], image: Sig) -> Reader:
+        """A reader that has seen the module's input and tensors, and no call yet."""
+        values: dict[Any, Any] = {
+            node: Held((key,) if key in state else (), shape) for node, (key, shape, _) in exported.tensors.items()
+        }
+        holders = frozenset(key.rpartition(".")[0] for key in state)
+        return Reader(exported, image, state, [], values | {exported.image: At(INPUT, image)}, holders, set(), set())
+
+    def value(self, call: Call, name: str) -> Any:
+        """What an argument stands for; numbers and lists stand for themselves."""
+        return self._of(call.args.get(name))
+
+    def _of(self, arg: Any) -> Any:
+        if isinstance(arg, torch.fx.Node):
+            return self.values[arg]
+        return [self._of(item) for item in arg] if isinstance(arg, list | tuple) else arg
+
+    def at(self, call: Call, name: str) -> At:
+        """The activation that an argument stands for."""
+        return self.settle(call, self.value(call, name))
+
+    def settle(self, call: Call, value: Any) -> At:
+        """An activation; padding that no layer has taken becomes a row of its own."""
+        if isinstance(value, Padded):
+            return self._pad(value)
+        if not isinstance(value, At):
+            raise ImportFailed(f"{call.path or 'the module'}: {call.op} wants the image here, got {_kind(value)}")
+        return value
+
+    def padded(self, call: Call, name: str, fill: float) -> tuple[At, Pads]:
+        """The activation, and the padding around it that this layer may take for its own."""
+        value = self.value(call, name)
+        if isinstance(value, Padded) and value.value == fill and min(value.pads) >= 0:
+            return value.at, value.pads
+        return self.settle(call, value), (0, 0, 0, 0)
+
+    def layer(self, call: Call, node: Layer, at: At, *held: Held | None, sig: Sig | None = None) -> At:
+        """Append the row of a layer that descriptions have too. Its facts must be what torch made of the image."""
+        path, weights = self._weights(call, held, "")
+        try:
+            found = node.infer(at.sig if sig is None else sig)
+        except ShapeError as error:
+            raise ImportFailed(f"{path or call.op}: {error}") from None
+        if call.shape is not None and found.out.elements != prod(call.shape):
+            raise ImportFailed(f"{path}: {call.op} gives {list(call.shape)} in torch, {found.out} by our rule")
+        made = facts(found.out, weights, macs=found.macs, ops=found.ops, window=found.window)
+        return self._row(call, node, (at,), made, path)
+
+    def join(self, call: Call, node: Join, ats: Sequence[At]) -> At:
+        """Append the row where branches meet."""
+        return self._row(call, node, tuple(ats), node.infer(*(at.sig for at in ats)), "")
+
+    def foreign(
+        self, call: Call, ats: Sequence[At], group: Category, *held: Held | None, setting: tuple[Any, ...] = (),
+        macs: int = 0, ops: int = 0, sig: Sig | None = None, window: Window | None = None, word: str = "",
+    ) -> At:  # fmt: skip
+        """Append the row of an operation that descriptions do not have, of the shape that torch gives it."""
+        path, weights = self._weights(call, held, word)
+        if sig is None:
+            same = ats and call.shape is not None and ats[0].sig.shape == call.shape[1:]
+            sig = ats[0].sig if same else shaped(call.shape or (1,), ats[0].sig.stride if ats else (1, 1))
+        made = facts(sig, weights, macs=macs, ops=ops, window=window)
+        return self._row(call, Foreign(word or call.op, group, setting), tuple(ats), made, path)
+
+    def sig_of(self, row: int) -> Sig:
+        """Signature of what a row (or the input) holds."""
+        return self.image if row == INPUT else self.rows[row].facts.out
+
+    def _pad(self, value: Padded) -> At:
+        at, (top, bottom, left, right) = value.at, value.pads
+        if top < 0 and value.pads == (top, -top, top, -top) and value.value == 0:
+            return self.layer(value.call, Shift(-top), at)
+        sig = at.sig._replace(rows=at.sig.rows + top + bottom, cols=at.sig.cols + left + right)
+        setting = (*value.pads, value.value)
+        window = Window((1, 1), pad=(top, left))
+        return self.foreign(value.call, (at,), "shape", setting=setting, sig=sig, window=window, word="pad")
+
+    def _weights(self, call: Call, held: Sequence[Held | None], word: str) -> tuple[str, tuple[Weight, ...]]:
+        """The path of the module that holds the tensors, and those of them that no row has counted yet."""
+        keys = [key for item in held if item is not None for key in item.keys]
+        if not keys:
+            return "", ()
+        path = keys[0].rpartition(".")[0]
+        if call.op in ("mul", "add") or not all(key.startswith(f"{path}.") for key in keys):
+            path = path if len(keys) > 1 else keys[0]  # a bare parameter is a layer of its container
+        counter = f"{path}.num_batches_tracked"
+        keys += [counter] if call.op == "batch_norm" and counter in self.state else []
+        new = [key for key in dict.fromkeys(keys) if key not in self.counted]
+        self.counted.update(new)
+        names = {key: key[len(path) + 1 :] if key.startswith(path) else f"/{key}" for key in new}
+        return path, tuple(Weight(names[key], *self.state[key]) for key in new)
+
+    def _row(self, call: Call, node: Leaf, ats: tuple[At, ...], made: Facts, path: str) -> At:
+        inside = not call.leaf or call.path in self.holders  # one of several operations of its module
+        name = path or (f"{call.path}.{node.label}".lstrip(".") if inside else call.path)
+        unique, count = name, 1
+        while unique in self.paths:
+            count += 1
+            unique = f"{name}_{count}"
+        self.paths.add(unique)
+        if unique != name:
+            made = made._replace(weights=tuple(w._replace(name=f"/{w.key(name)}") for w in made.weights))
+        self.rows.append(Row(unique, node, tuple(at.row for at in ats), made))
+        return At(len(self.rows) - 1, made.out)
+
+    def graph(self, name: str) -> Graph:
+        """The graph, once every call is read."""
+        end = self.values[self.exported.output]
+        if not isinstance(end, At | Padded):
+            raise ImportFailed(f"{name}: what comes out does not depend on the image")
+        if isinstance(end, At) and end.row == INPUT:
+            raise ImportFailed(f"{name} hands its input on unchanged")
+        last = self.settle(self.exported.calls[-1], end)
+        return Graph(self.image, tuple(self.rows), last.row, name=name)
+
+
+def shaped(shape: Shape, stride: tuple[Rational, Rational]) -> Sig:
+    """The signature of a tensor of any shape; a batch axis of one is left out."""
+    axes = shape[1:] if shape[:1] == (1,) else shape
+    if len(axes) == 1:
+        return Sig(axes[0], 1, 1, stride, flat=True)
+    return Sig(axes[-1] if axes else 1, prod(axes[:-1]), 1, stride, axes=axes)
+
+
+def as_image(sig: Sig) -> Sig:
+    """The same tensor seen as an image: (C, H, W)."""
+    if sig.axes is not None and len(sig.axes) == 3:
+        return Sig(*sig.axes, sig.stride)
+    return sig
+
+
+def _kind(value: Any) -> str:
+    return "a tensor of the module's own" if isinstance(value, Held) else repr(value)
