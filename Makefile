@@ -2,13 +2,14 @@
 # make test   all tests        make fast   the fast layer alone
 # make check  style, types, import contracts
 # make bench  measure against peers and write benchmarks/RESULTS.md
+# make docs   write what is made from the zoo's cards: docs/differences.md
 
 VENV ?= .venv
 RUN := $(VENV)/bin
 DEMO := runs/demo
 export VENV
 
-.PHONY: demo test fast check bench setup setup-dev clean
+.PHONY: demo test fast check bench docs setup setup-dev clean
 
 setup:
 	@scripts/setup all
@@ -40,6 +41,10 @@ check: setup-dev
 
 bench: setup-dev
 	$(RUN)/python benchmarks/run_all.py
+
+docs: setup-dev
+	$(RUN)/python -m convsmith.views.differences > docs/differences.md.new
+	mv docs/differences.md.new docs/differences.md
 
 clean: clean-demo
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -258,3 +258,14 @@ def test_a_report_needs_no_torch(plant: Plant) -> None:
     code = "import sys; from convsmith.report import write_card, write_report; from pathlib import Path; "
     code += "f = Path(sys.argv[1]); write_report(f); write_card(f); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(plant())], check=True)
+
+
+def test_a_network_of_the_zoo_brings_its_card_and_another_does_not(plant: Plant) -> None:
+    folder = plant()
+    assert "arXiv" not in write_report(folder).read_text("utf-8") + write_card(folder).read_text("utf-8")
+    write(spec("resnet50_paper", classes=10), folder / "spec.json")
+    for text in (page(folder).text(), write_card(folder).read_text("utf-8")):
+        assert "Deep residual learning for image recognition (arXiv:1512.03385)" in text
+        assert "top-1 error 22.85 %, top-5 error 6.71 % on ImageNet (10 crops; Table 3)" in text
+    write(replace(spec("resnet34", shortcut="C", classes=10), name="resnet50_paper"), folder / "spec.json")
+    assert "arXiv" not in page(folder).text()

@@ -31,12 +31,16 @@ def command(
 ) -> None:
     """Print the cost table of a network: parameters, MACs, operations, activations and receptive field of every layer.
 
+    Below it, for a network of the zoo: its paper, published accuracy, trained weights and departures.
+
     Example: convsmith show resnet50 --side 160
     """
     from convsmith.cli.words import network_of, settings, side_of
     from convsmith.spec.trace import trace
     from convsmith.views import describe, table
+    from convsmith.views.card import card_facts
     from convsmith.zoo import VARIANTS
+    from convsmith.zoo.cards import card_of
 
     found = network_of(network, classes, settings(set_ or []))
     graph = trace(found, side_of(side), channels)
@@ -48,9 +52,12 @@ def command(
     known = VARIANTS.get(network)
     same = known is not None and not set_ and side is None
     description = describe(found, graph, known.remarks if known and same else ())
+    about = card_of(found)
     if json_:
         import json
 
-        print(json.dumps(description, ensure_ascii=False))
+        print(json.dumps(description | {"card": about.plain() if about else None}, ensure_ascii=False))
     else:
         print(table(description, every_row=not weights_only))
+        if about:
+            print("", *(f"{word}: {fact}" for word, fact in card_facts(about).items()), sep="\n")

@@ -10,6 +10,8 @@ from typing import Any
 from convsmith.report.folder import RunFiles, blaming, read_folder
 from convsmith.report.numbers import percent, quantity, wilson
 from convsmith.spec.files import write_whole
+from convsmith.views.card import card_facts
+from convsmith.zoo.cards import card_of
 
 USE = """\
 ```python
@@ -77,6 +79,7 @@ def _what(files: RunFiles) -> list[str]:
         f"A convolutional network of {quantity(found['params'])} parameters and {quantity(found['macs'])} MACs, "
         f"for {len(files.classes)} classes of images of {found['channels']} × {_side(found['side'])} pixels. "
         f"Receptive field: {_side(found['receptive_field'])} pixels.",
+        *_member(files),
         "## Intended use",
         f"Images like those of *{plain(data['name'])}*, one of these classes each: {_list(files.classes)}. "
         "An image of anything else gets one of these classes too, possibly with high confidence.",
@@ -87,6 +90,15 @@ def _what(files: RunFiles) -> list[str]:
         "## Training",
         f"Recipe *{plain(recipe.get('name', 'default'))}*: {settings}; seed {plain(files.run['seed'])}.",
     ]
+
+
+def _member(files: RunFiles) -> list[str]:
+    """Of a network of the zoo, what is known of it besides."""
+    about = card_of(files.network)
+    if about is None:
+        return []
+    facts = "\n".join(f"- {plain(word)}: {plain(fact)}" for word, fact in card_facts(about).items())
+    return [f"It is in convsmith's zoo. Accuracies here are of the data that they name:\n\n{facts}"]
 
 
 def _results(files: RunFiles) -> list[str]:

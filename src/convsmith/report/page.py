@@ -14,8 +14,10 @@ from convsmith.report.folder import RunFiles, blaming, read_folder
 from convsmith.report.numbers import budget_verdict, concentration, limits, percent, quantity, wilson
 from convsmith.spec.errors import RunError
 from convsmith.spec.files import write_whole
+from convsmith.views.card import card_facts
 from convsmith.views.cost import RULE
 from convsmith.views.diagram import diagram
+from convsmith.zoo.cards import card_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -54,12 +56,14 @@ def _head(files: RunFiles) -> dict[str, Any]:
     with blaming(files.folder / "measured.json"):
         rows = limits(files)
         verdict, words = budget_verdict(rows)
+    about = card_of(files.network)
     return {
         "run": files.run,
         "folder": str(files.folder),
         "created": str(files.run.get("created", "")).replace("T", " ").replace("+00:00", " UTC"),
         "name": files.network.name,
         "found": files.found,
+        "card": card_facts(about) if about else {},
         "limits": rows,
         "budget": verdict,
         "budget_words": words,

@@ -16,8 +16,8 @@ from convsmith.spec.signature import positive_size
 class Variant:
     """`build(classes=..., **options)` gives the body. `weights` is the enum of torchvision that holds trained weights.
 
-    `departs` says where this form parts from the paper; `remarks` are shown under its cost table. A `part` is a module
-    of a network, or a generator: it ends in an image and has no classes (its `build` ignores them).
+    `departs` says where this form parts from the paper; `remarks` are shown under its cost table. A `part` is a layer
+    or module of a network, or a generator: it puts out an image, and its `classes` are the channels of that.
     """
 
     build: Callable[..., Node]
