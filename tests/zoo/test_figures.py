@@ -70,7 +70,7 @@ def test_a_reason_that_is_arithmetic_gives_the_figure(case: tuple[str, Figure]) 
 @pytest.mark.parametrize("case", MEASURED, ids=words)
 def test_an_accuracy_says_of_which_images_and_how_and_is_a_share(case: tuple[str, Figure]) -> None:
     _, figure = case
-    assert figure.dataset in ("ImageNet", "CIFAR-10", "CIFAR-100")
+    assert figure.dataset in ("ImageNet", "CIFAR-10", "CIFAR-100", "ILSVRC-2010", "ILSVRC-2014")
     assert figure.protocol
     assert not figure.reason
     assert figure.accuracy is not None
