@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 
+from convsmith.nn.importer.calls import Call, Program, Ref
+from convsmith.nn.importer.calls import Tensor as Held
 from convsmith.spec.errors import ImportFailed
 
-Shape = tuple[int, ...]
 
-
-class Call(NamedTuple):
-    """One operation: `op` is aten's name (conv2d), `args` its arguments by name, values standing for themselves.
-
-    `path` is the module that ran it; `leaf` says that this module has no children, so that the call is what it does.
-    """
-
-    op: str
-    args: dict[str, Any]
-    shape: Shape | None
-    path: str
-    leaf: bool
-    node: torch.fx.Node
-    in_place: bool
-
-
-class Exported(NamedTuple):
-    """The calls of a module, its input's node, its parameters and buffers by node, and the output's node."""
-
-    calls: tuple[Call, ...]
-    image: torch.fx.Node
-    tensors: Mapping[torch.fx.Node, tuple[str, Shape, bool]]
-    output: torch.fx.Node
-
-
-def export(module: nn.Module, image: Tensor) -> Exported:
+def export(module: nn.Module, image: Tensor) -> Program:
     """Export in evaluation mode. Raises ImportFailed with torch's reason in one sentence."""
     with _evaluating(module), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's notes to itself: none concerns the caller
@@ -54,10 +30,10 @@ def export(module: nn.Module, image: Tensor) -> Exported:
     for spec in program.graph_signature.input_specs:
         node = placeholders[spec.arg.name]
         if spec.kind == InputKind.USER_INPUT:
-            images.append(node)
+            images.append(Ref(node.name))
         else:
-            trainable = spec.kind == InputKind.PARAMETER
-            tensors[node] = (spec.target or spec.arg.name, tuple(node.meta["val"].shape), trainable)
+            shape, trainable = tuple(node.meta["val"].shape), spec.kind == InputKind.PARAMETER
+            tensors[Ref(node.name)] = Held(spec.target or "", shape, trainable)
     outputs = list(nodes[-1].args[0])
     if len(images) != 1 or len(outputs) != 1 or not isinstance(outputs[0], torch.fx.Node):
         raise ImportFailed(
@@ -65,7 +41,8 @@ def export(module: nn.Module, image: Tensor) -> Exported:
         )
     leaves = {path for path, child in module.named_modules() if path and not list(child.children())}
     calls = tuple(_call(node, leaves) for node in nodes if node.op == "call_function")
-    return Exported(calls, images[0], tensors, outputs[0])
+    size = (image.shape[1], image.shape[2], image.shape[3])
+    return Program(calls, images[0], size, tensors, Ref(outputs[0].name), type(module).__name__)
 
 
 def _call(node: torch.fx.Node, leaves: set[str]) -> Call:
@@ -79,9 +56,25 @@ def _call(node: torch.fx.Node, leaves: set[str]) -> Call:
         args = {arg.name: arg.default_value for arg in schema.arguments}
         args |= dict(zip(args, node.args, strict=False)) | dict(node.kwargs)
     value = node.meta.get("val")
-    shape = tuple(int(size) for size in value.shape) if isinstance(value, Tensor) else None
+    shape = _shape(value) if isinstance(value, Tensor) else None
+    shapes = tuple(_shape(part) for part in value) if isinstance(value, list | tuple) else ()
     in_place = op.endswith("_") and not op.endswith("__")
-    return Call(op.rstrip("_") if in_place else op, args, shape, path, path in leaves, node, in_place)
+    first = node.args[0] if node.args else None
+    writes = Ref(first.name) if in_place and isinstance(first, torch.fx.Node) else None
+    refs = {name: _refs(value) for name, value in args.items()}
+    return Call(
+        op.rstrip("_") if in_place else op, refs, Ref(node.name), shape, path, path in leaves, writes, shapes
+    )  # fmt: skip
+
+
+def _refs(value: Any) -> Any:
+    if isinstance(value, torch.fx.Node):
+        return Ref(value.name)
+    return [_refs(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _shape(value: Tensor) -> tuple[int, ...]:
+    return tuple(int(size) for size in value.shape)
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from convsmith.nn.importer.exported import Call, export
+from convsmith.nn.importer.calls import Call, Program
+from convsmith.nn.importer.exported import export
 from convsmith.nn.importer.reader import Held, Pieces, Reader
 from convsmith.nn.importer.rules import RULES
 from convsmith.spec.errors import ImportFailed, SpecError
-from convsmith.spec.signature import Sig
 from convsmith.spec.trace import Graph
 
 
@@ -23,16 +23,18 @@ def from_torch(module: nn.Module, image: Tensor | int | tuple[int, ...], *, allo
     Raises ImportFailed where torch cannot export the module (its reason in one sentence) or an operation has no rule;
     with `allow_unknown` such operations stand in the graph at no cost, their word followed by "?".
     """
-    example = _example(module, image)
-    sig = Sig(example.shape[1], example.shape[2], example.shape[3])
-    state = {key: (tuple(value.shape), isinstance(value, nn.Parameter)) for key, value in _tensors(module)}
-    reader = Reader.of(export(module, example), state, sig)
-    for call in reader.exported.calls:
+    return read(export(module, _example(module, image)), allow_unknown=allow_unknown)
+
+
+def read(program: Program, *, allow_unknown: bool = False) -> Graph:
+    """The graph of a recorded network. Raises ImportFailed as `from_torch` does."""
+    reader = Reader.of(program)
+    for call in program.calls:
         made = _read(reader, call, allow_unknown)
-        reader.values[call.node] = made
-        if call.in_place:  # the tensor that was written to is from now on what the call made of it
-            reader.values[call.node.args[0]] = made
-    return reader.graph(type(module).__name__)
+        reader.values[call.makes] = made
+        if call.writes is not None:  # what was written to is from now on what the call made of it
+            reader.values[call.writes] = made
+    return reader.graph()
 
 
 def _read(reader: Reader, call: Call, allow_unknown: bool) -> object:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from convsmith.nn.importer.exported import Call
+from convsmith.nn.importer.calls import Call
 from convsmith.nn.importer.reader import Held, Padded, Reader
 from convsmith.spec.errors import ImportFailed
 from convsmith.spec.trace import At
@@ -16,23 +16,23 @@ def matmul(r: Reader, call: Call) -> At:
     """a b: as many MACs as elements come out, times the inner size."""
     names = [name for name in call.args if isinstance(r.value(call, name), At | Padded | Held)]
     values = [r.value(call, name) for name in names]
-    inner = call.node.args[names.index(names[-2])].meta["val"].shape[-1]  # type: ignore[union-attr]
-    return _product(r, call, values, prod(call.shape or ()) * int(inner))
+    inner = r.sizes[call.args[names[-2]]][-1]
+    return _product(r, call, values, prod(call.shape or ()) * inner)
 
 
 def attention(r: Reader, call: Call) -> At:
     """softmax(q k^T) v: both products."""
-    q, k, v = (call.node.args[i].meta["val"].shape for i in range(3))  # type: ignore[union-attr]
+    q, k, v = (r.sizes[call.args[name]] for name in ("query", "key", "value"))
     heads = prod(q[:-2])
     values = [r.value(call, name) for name in ("query", "key", "value", "attn_mask")]
-    macs = int(heads * q[-2] * k[-2] * (q[-1] + v[-1]))
-    return _product(r, call, values, macs, ops=int(heads * q[-2] * k[-2]))
+    macs = heads * q[-2] * k[-2] * (q[-1] + v[-1])
+    return _product(r, call, values, macs, ops=heads * q[-2] * k[-2])
 
 
 def einsum(r: Reader, call: Call) -> At:
     """Two operands: as many MACs as there are values of all indices together."""
     values = r.value(call, "tensors")
-    shapes = [node.meta["val"].shape for node in call.node.args[1]]  # type: ignore[union-attr]
+    shapes = [r.sizes[ref] for ref in call.args["tensors"]]
     names = str(call.args["equation"]).replace(" ", "").partition("->")[0].split(",")
     if len(shapes) != 2 or "..." in names[0] + names[1]:
         raise ImportFailed(f"{call.path}: einsum {call.args['equation']!r} has no rule; write it as matmul")

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
-import torch
-
-from convsmith.nn.importer.exported import Call, Exported, Shape
+from convsmith.nn.importer.calls import Call, Program, Ref, Shape
 from convsmith.spec.errors import ImportFailed, ShapeError
 from convsmith.spec.node import Category, Facts, Join, Layer, Leaf, Weight, Window, facts
 from convsmith.spec.nodes.foreign import Foreign
@@ -44,34 +42,39 @@ class Pieces(NamedTuple):
 
 @dataclass
 class Reader:
-    """The rows so far, and what each node of the exported program stands for. `holders` are modules with tensors."""
+    """The rows so far, and what each value of the program stands for. `holders` are modules with tensors."""
 
-    exported: Exported
+    program: Program
     image: Sig
     state: Mapping[str, tuple[Shape, bool]]
-    rows: list[Row]
-    values: dict[Any, Any]
+    values: dict[Ref, Any]
+    sizes: dict[Ref, Shape]
     holders: frozenset[str]
+    rows: list[Row]
     paths: set[str]
     counted: set[str]
 
     @staticmethod
-    def of(exported: Exported, state: Mapping[str, tuple[Shape, bool]], image: Sig) -> Reader:
-        """A reader that has seen the module's input and tensors, and no call yet."""
-        values: dict[Any, Any] = {
-            node: Held((key,) if key in state else (), shape) for node, (key, shape, _) in exported.tensors.items()
-        }
+    def of(program: Program) -> Reader:
+        """A reader that has seen the network's input and tensors, and no call yet."""
+        image, held = Sig(*program.size), program.tensors
+        state = {tensor.key: (tensor.shape, tensor.trainable) for tensor in held.values() if tensor.key}
+        values: dict[Ref, Any] = {ref: Held((t.key,) if t.key else (), t.shape) for ref, t in held.items()}
+        sizes = {ref: tensor.shape for ref, tensor in held.items()} | {program.image: (1, *program.size)}
+        sizes |= {call.makes: call.shape for call in program.calls if call.shape is not None}
         holders = frozenset(key.rpartition(".")[0] for key in state)
-        return Reader(exported, image, state, [], values | {exported.image: At(INPUT, image)}, holders, set(), set())
+        return Reader(
+            program, image, state, values | {program.image: At(INPUT, image)}, sizes, holders, [], set(), set()
+        )
 
     def value(self, call: Call, name: str) -> Any:
         """What an argument stands for; numbers and lists stand for themselves."""
         return self._of(call.args.get(name))
 
     def _of(self, arg: Any) -> Any:
-        if isinstance(arg, torch.fx.Node):
+        if isinstance(arg, Ref):
             return self.values[arg]
-        return [self._of(item) for item in arg] if isinstance(arg, list | tuple) else arg
+        return [self._of(item) for item in arg] if isinstance(arg, list) else arg
 
     def at(self, call: Call, name: str) -> At:
         """The activation that an argument stands for."""
@@ -161,14 +164,14 @@ class Reader:
         self.rows.append(Row(unique, node, tuple(at.row for at in ats), made))
         return At(len(self.rows) - 1, made.out)
 
-    def graph(self, name: str) -> Graph:
+    def graph(self) -> Graph:
         """The graph, once every call is read."""
-        end = self.values[self.exported.output]
+        end, name = self.values[self.program.output], self.program.name
         if not isinstance(end, At | Padded):
             raise ImportFailed(f"{name}: what comes out does not depend on the image")
         if isinstance(end, At) and end.row == INPUT:
             raise ImportFailed(f"{name} hands its input on unchanged")
-        last = self.settle(self.exported.calls[-1], end)
+        last = self.settle(self.program.calls[-1], end)
         return Graph(self.image, tuple(self.rows), last.row, name=name)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from convsmith.nn.importer.exported import Call
+from convsmith.nn.importer.calls import Call
 from convsmith.nn.importer.mixing import MIXING
 from convsmith.nn.importer.reader import Held, Padded, Pads, Reader, as_image
 from convsmith.nn.importer.shapes import SHAPES
@@ -15,7 +15,7 @@ from convsmith.spec.nodes.conv import Conv, ConvTranspose
 from convsmith.spec.nodes.geometry import same_pads
 from convsmith.spec.nodes.joins import Add, Mul
 from convsmith.spec.nodes.linear import Linear
-from convsmith.spec.nodes.norm import LayerNorm, LayerScale, Norm, Times
+from convsmith.spec.nodes.norm import LayerNorm, LayerScale, LocalNorm, Norm, Times
 from convsmith.spec.nodes.pool import AvgPool, Pool, PoolTo
 from convsmith.spec.nodes.regularise import Dropout
 from convsmith.spec.signature import Pair
@@ -85,6 +85,13 @@ def layer_norm(r: Reader, call: Call) -> At:
     if at.sig.last and at.sig.axes is None and len(call.args["normalized_shape"]) == 1 and None not in held:
         return r.layer(call, LayerNorm(call.args["eps"]), at, *held)
     return r.foreign(call, (at,), "normalisation", *held, ops=5 * _elements(call))
+
+
+def local_norm(r: Reader, call: Call) -> At:
+    """Local response normalisation, as one operation (an ONNX file has it; torch's exporter spells it out)."""
+    size = call.args["size"]
+    node = LocalNorm(size, call.args["alpha"] / size, call.args["beta"], call.args["k"])
+    return r.layer(call, node, r.at(call, "self"))
 
 
 def other_norm(r: Reader, call: Call) -> At:
@@ -265,7 +272,8 @@ ELEMENTWISE = (
 
 RULES: dict[str, Rule] = {
     "conv2d": conv2d, "conv_transpose2d": conv_transpose2d, "linear": linear, "batch_norm": batch_norm,
-    "layer_norm": layer_norm, "hardtanh": hardtanh, "relu6": activation("relu6"), "leaky_relu": leaky_relu,
+    "layer_norm": layer_norm, "local_response_norm": local_norm,
+    "hardtanh": hardtanh, "relu6": activation("relu6"), "leaky_relu": leaky_relu,
     "gelu": gelu,
     "softmax": softmax, "dropout": dropout, "feature_dropout": dropout, "max_pool2d": max_pool2d,
     "avg_pool2d": avg_pool2d, "adaptive_avg_pool2d": adaptive("avg"), "adaptive_max_pool2d": adaptive("max"),

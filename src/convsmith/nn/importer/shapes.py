@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from convsmith.nn.importer.exported import Call
+from convsmith.nn.importer.calls import Call
 from convsmith.nn.importer.reader import Held, Padded, Pieces, Reader
 from convsmith.spec.nodes.foreign import Foreign
 from convsmith.spec.nodes.joins import Concat
@@ -40,7 +40,8 @@ def _shuffled(r: Reader, call: Call, at: At) -> At | None:
     before = r.sig_of(first.inputs[0])
     groups = (first.facts.out.axes or (0,))[0]
     views = isinstance(first.node, Foreign) and isinstance(second.node, Foreign) and second.inputs == (at.row - 1,)
-    if not views or (first.node.label, second.node.label) != ("reshape", "transpose") or before.axes is not None:
+    turned = second.node.label in ("transpose", "permute")
+    if not views or not turned or first.node.label != "reshape" or before.axes is not None:
         return None
     expected = (groups, before.channels // max(groups, 1), before.rows, before.cols)
     if first.facts.out.axes != expected or second.facts.out.axes != (expected[1], groups, *expected[2:]):
@@ -89,7 +90,7 @@ def cat(r: Reader, call: Call) -> At:
 def chunk(r: Reader, call: Call) -> Pieces:
     """Parts of the channels, taken when they are used."""
     at = r.at(call, "self")
-    sizes = [tuple(int(n) for n in value.shape) for value in call.node.meta["val"]]
+    sizes = call.shapes
     equal = len(set(sizes)) == 1 and at.sig.axes is None and not at.sig.last
     along = call.args.get("dim", 0) == 1
     made = []
@@ -146,10 +147,9 @@ def moved(r: Reader, call: Call) -> At:
 def pieces(r: Reader, call: Call) -> Pieces:
     """Unbind: each part a row."""
     at = r.at(call, "self")
-    shapes = [tuple(int(n) for n in value.shape) for value in call.node.meta["val"]]
     return Pieces(tuple(
         r.foreign(call._replace(shape=shape, leaf=False), (at,), "shape", setting=(index,))
-        for index, shape in enumerate(shapes)
+        for index, shape in enumerate(call.shapes)
     ))  # fmt: skip
 
 
