@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -235,3 +237,29 @@ def test_a_networks_own_size_is_the_default_of_its_trace() -> None:
     graph = trace(network)
     assert (graph.input.shape, graph.name) == ((2, 5, 7), "mine")
     assert trace(network, 9, channels=4).input.shape == (4, 9, 9)
+
+
+def test_a_block_that_comes_again_is_copied_as_it_would_be_walked() -> None:
+    block = Residual(Seq(conv1=Conv(HERE, 3), act=Relu, conv2=Conv(IN)), drop=0.1)
+    other = Residual(Seq(conv1=Conv(HERE, 3), act=Relu, conv2=Conv(IN)), drop=0.1)
+    stage = Seq(a=Seq(block, block), b=Seq(Seq(x=block)), c=Branches(Seq(left=block), Seq(right=block)), d=block)
+    left, right = Seq(left=replace(block)), Seq(right=replace(block))
+    fresh = Seq(a=Seq(block, other), b=Seq(Seq(x=replace(block))), c=Branches(left, right), d=replace(block))
+    graph = trace(stage, 8, 4)
+    assert graph == trace(fresh, 8, 4)
+    reads = {row.path: [graph.rows[i].path if i >= 0 else "image" for i in row.inputs] for row in graph.rows}
+    assert reads["a.1.add"] == ["a.1.drop_path", "a.0.add"]
+    assert (reads["c.left.conv1"], reads["c.right.conv1"]) == (["b.0.x.add"], ["b.0.x.add"])
+    assert reads["d.conv1"] == ["c.concat"]  # of twice the channels: walked anew
+
+
+def test_a_block_at_the_top_is_not_copied_below() -> None:
+    block = Residual(Seq(conv=Conv(IN)))
+    assert paths(trace(Chain(block, Seq(deep=block)), 8, 4)) == ["conv", "add", "deep.conv", "deep.add"]
+
+
+def test_auxiliary_heads_in_equal_blocks_are_each_their_own() -> None:
+    block = Seq(conv=Conv(4), aux=Tap(Seq(pool=PoolTo(1), flatten=Flatten, fc=Linear(3))))
+    graph = trace(Seq(a=block, b=block), 8, 4)
+    assert [path for path, _ in graph.taps] == ["a.aux", "b.aux"]
+    assert [row.path for row in graph.rows if row.tap == "b.aux"] == ["b.aux.pool", "b.aux.flatten", "b.aux.fc"]

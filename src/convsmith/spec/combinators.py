@@ -54,7 +54,10 @@ class Seq(Node):
     def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
         prefix = path + "." if path else ""
         for name, child in self.children:
-            at = child.flow(tracer, at, prefix + name, scope)
+            if child.is_layer:
+                at = tracer.layer(child, at, prefix + name, scope)  # type: ignore[arg-type]
+            else:
+                at = tracer.part(child, at, prefix + name, scope)
         return at
 
 
@@ -83,8 +86,8 @@ class Residual(Node):
             raise SpecError(f"residual: when is 'needed' or, with a shortcut, 'always', got {self.when!r}")
 
     def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        scope = scope._replace(entering=at.sig.channels)
-        out = self.body.flow(tracer, at, path, scope)
+        scope = Scope(at.sig.channels, scope.back)
+        out = tracer.part(self.body, at, path, scope)
         fits = (out.sig.channels, out.sig.stride) == (at.sig.channels, at.sig.stride)  # never rows and cols
         project = self.shortcut is not None and (not fits or self.when == "always")
         if self.drop and (fits or project):
@@ -109,7 +112,7 @@ class Branches(Node):
         _check_children(self, self.children)
 
     def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        scope = scope._replace(entering=at.sig.channels)
+        scope = Scope(at.sig.channels, scope.back)
         ends = tuple(child.flow(tracer, at, under(path, name), scope) for name, child in self.children)
         return tracer.join(CONCAT, ends, under(path, "concat"))
 
@@ -127,7 +130,7 @@ class Split(Node):
         _check_children(self, self.children)
 
     def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        scope, parts, ends = scope._replace(entering=at.sig.channels), len(self.children), []
+        scope, parts, ends = Scope(at.sig.channels, scope.back), len(self.children), []
         for index, (name, child) in enumerate(self.children):
             part = tracer.layer(Slice(index, parts), at, under(path, f"part{index}"), scope)
             ends.append(child.flow(tracer, part, under(path, name), scope))
@@ -169,7 +172,7 @@ class Gate(Node):
         _transparent(self, self.body)
 
     def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        gate = self.body.flow(tracer, at, path, scope._replace(back=at.sig.channels))
+        gate = self.body.flow(tracer, at, path, Scope(scope.entering, at.sig.channels))
         return tracer.join(MUL, (at, gate), under(path, "mul"))
 
 

@@ -79,6 +79,7 @@ class Node(ABC):
     """A value: frozen, comparable, hashable, serialisable. Layers, joins and combinators are nodes."""
 
     kind: ClassVar[str]
+    is_layer: ClassVar[bool] = False
 
     @property
     def label(self) -> str:
@@ -99,16 +100,18 @@ class Leaf(Node):
 
     def resolve(self, here: int, scope: Scope) -> Self:
         """This node with its relative widths turned into numbers."""
-        changed = {
-            name: value.resolve(here, scope)
-            for name in self.relative
-            if isinstance(value := getattr(self, name), Width)
-        }
+        changed: dict[str, Any] = {}
+        for name in self.relative:
+            value = getattr(self, name)
+            if isinstance(value, Width):
+                changed[name] = value.resolve(here, scope)
         return replace(self, **changed) if changed else self  # type: ignore[type-var]
 
 
 class Layer(Leaf):
     """A leaf with one input."""
+
+    is_layer: ClassVar[bool] = True
 
     @abstractmethod
     def infer(self, sig: Sig) -> Facts:
@@ -137,7 +140,7 @@ class Join(Leaf):
 
 def facts(out: Sig, weights: tuple[Weight, ...] = (), **numbers: Any) -> Facts:
     """Facts with `params` counted from the trainable weights."""
-    return Facts(out, weights, params=sum(prod(w.shape) for w in weights if w.trainable), **numbers)
+    return Facts(out, weights, params=sum([prod(shape) for _, shape, trainable in weights if trainable]), **numbers)
 
 
 def positive(node: Leaf, **values: object) -> None:

@@ -1,10 +1,12 @@
 """The one trace: a description and an input signature become a `Graph`, from which everything else is read.
 
-Only this file walks a description, and only leaves know their shapes; equal leaves on equal inputs are asked once.
+Only this file walks a description, and only leaves know their shapes. Equal leaves on equal inputs are asked once, and
+equal blocks on equal inputs are walked once.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,6 +81,10 @@ class Graph:
         return {w.key(row.path): w.shape for row in self.rows for w in row.facts.weights}
 
 
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its constructor; a trace makes thousands."""
+
+
 class Tracer:
     """Collects rows while nodes flow."""
 
@@ -87,24 +93,45 @@ class Tracer:
         self.taps: list[tuple[str, int]] = []
         self._tap: str | None = None
         self._known: dict[Any, tuple[Leaf, Facts]] = {}
+        self._parts: dict[Any, tuple[int, int, int, At]] = {}
+
+    def part(self, node: Node, at: At, path: str, scope: Scope) -> At:
+        """Let a part of the description flow; where it did so before on an equal input, its rows are copied."""
+        key = (id(node), at.sig, scope)
+        known = self._parts.get(key)
+        if known is None:
+            start, taps = len(self.rows), len(self.taps)
+            end = node.flow(self, at, path, scope)
+            if path and len(self.taps) == taps:  # an auxiliary head is noted elsewhere, too
+                self._parts[key] = (start, len(self.rows), len(path), end)
+            return end
+        start, stop, cut, end = known
+        rows, tap, entry, shift = self.rows, self._tap, at.row, len(self.rows) - start
+        for old, leaf, inputs, facts, _ in rows[start:stop]:
+            reads = tuple([i + shift if i >= start else entry for i in inputs])
+            rows.append(_new(Row, (path + old[cut:], leaf, reads, facts, tap)))
+        return At(end.row + shift if end.row >= start else entry, end.sig)
 
     def layer(self, node: Layer, at: At, path: str, scope: Scope) -> At:
         """Append one layer's row."""
-        key = (id(node), at.sig, scope) if node.relative else (id(node), at.sig)  # the description keeps node alive
+        key = (node, at.sig, scope) if node.relative else (node, at.sig)
         known = self._known.get(key)
         if known is None:
-            try:
-                resolved = node.resolve(at.sig.channels, scope)
-                known = resolved, resolved.infer(at.sig)
-            except SpecError as error:
-                raise type(error)(f"{path or node.kind}: {error}") from None
-            self._known[key] = known
-        self.rows.append(Row(path or node.kind, known[0], (at.row,), known[1], self._tap))
-        return At(len(self.rows) - 1, known[1].out)
+            known = self._known[key] = self._inferred(node, at.sig, path, scope)
+        rows, (leaf, made) = self.rows, known
+        rows.append(_new(Row, (path or node.kind, leaf, (at.row,), made, self._tap)))
+        return _new(At, (len(rows) - 1, made.out))
+
+    def _inferred(self, node: Layer, sig: Sig, path: str, scope: Scope) -> tuple[Leaf, Facts]:
+        try:
+            resolved = node.resolve(sig.channels, scope) if node.relative else node
+            return resolved, resolved.infer(sig)
+        except SpecError as error:
+            raise type(error)(f"{path or node.kind}: {error}") from None
 
     def join(self, node: Join, ats: tuple[At, ...], path: str) -> At:
         """Append the row where branches meet."""
-        key = (id(node), *(at.sig for at in ats))
+        key = (node, *[at.sig for at in ats])
         known = self._known.get(key)
         if known is None:
             try:
@@ -169,11 +196,15 @@ def _trace(body: Any, start: Sig, name: str) -> Graph:
 
 
 def _walk(body: Any, start: Sig, name: str) -> Graph:
-    tracer = Tracer()
+    tracer, collecting = Tracer(), gc.isenabled()
+    gc.disable()  # thousands of small tuples and no cycle: the collector would take longer than the trace
     try:
         end = body.flow(tracer, At(INPUT, start), "", Scope())
     except RecursionError:
         raise SpecError("the description is nested too deeply") from None
+    finally:
+        if collecting:
+            gc.enable()
     if not tracer.rows:
         raise SpecError("the description has no layer")
     return Graph(start, tuple(tracer.rows), end.row, tuple(tracer.taps), name)

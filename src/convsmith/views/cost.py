@@ -7,9 +7,9 @@ auxiliary head is reported apart and is in no total. See docs/counting.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import Any, NamedTuple
 
 from convsmith.spec.node import Category
 from convsmith.spec.trace import Graph, Row
@@ -22,9 +22,10 @@ RULE = "MACs: convolutions and linear layers, one multiply-add = 1. Ops: pooling
 IN_PLACE: tuple[Category, ...] = ("activation", "normalisation", "regularisation")
 """Categories that can overwrite their input, so that they hold no activation of their own in the notes' convention."""
 
+FREE = (*IN_PLACE, "shape")
 
-@dataclass(frozen=True)
-class LayerCost:
+
+class LayerCost(NamedTuple):
     """One row. `activations` are the elements of the output for one image.
 
     `buffers` are not trained (running statistics).
@@ -94,29 +95,31 @@ def cost(graph: Graph) -> Cost:
     >>> cost(trace(spec("resnet50"))).macs
     4089184256
     """
-    rows = [_layer(row) for row in graph.rows]
-    layers = tuple(row for row in rows if row.tap is None)
-    kept = sum(row.activations for row in layers if row.category not in IN_PLACE and row.category != "shape")
+    known: dict[int, tuple[Any, ...]] = {}
+    rows = [_layer(row, known) for row in graph.rows]
+    layers = tuple([row for row in rows if row.tap is None] if graph.taps else rows)
+    kept = sum([row.activations for row in layers if row.category not in FREE])
+    params, buffers, macs, ops, activations = map(sum, list(zip(*layers, strict=True))[4:9])
     return Cost(
         layers,
         graph.input.shape,
-        params=_sum(layers, lambda r: r.params),
-        buffers=_sum(layers, lambda r: r.buffers),
-        macs=_sum(layers, lambda r: r.macs),
-        ops=_sum(layers, lambda r: r.ops),
-        activations=_sum(layers, lambda r: r.activations),
-        conv_activations=_sum(layers, lambda r: r.activations if r.category == "convolution" else 0),
+        params,
+        buffers,
+        macs,
+        ops,
+        activations,
+        conv_activations=sum([row.activations for row in layers if row.category == "convolution"]),
         in_place_activations=graph.input.elements + kept,
-        aux=tuple(row for row in rows if row.tap is not None),
+        aux=tuple([row for row in rows if row.tap is not None]) if graph.taps else (),
     )
 
 
-def _layer(row: Row) -> LayerCost:
-    node, facts, out = row.node, row.facts, row.facts.out
-    buffers = sum(prod(w.shape) for w in facts.weights if not w.trainable)
-    work = (facts.params, buffers, facts.macs, facts.ops, out.elements)
-    return LayerCost(row.path, node.label, node.category, out.shape, *work, row.tap)
-
-
-def _sum(layers: tuple[LayerCost, ...], column: Callable[[LayerCost], int]) -> int:
-    return sum(map(column, layers))
+def _layer(row: Row, known: dict[int, tuple[Any, ...]]) -> LayerCost:
+    path, node, _, facts, tap = row
+    key = id(facts)  # the graph keeps them alive; equal layers on equal inputs share them
+    found = known.get(key)
+    if found is None:
+        buffers = sum([prod(w.shape) for w in facts.weights if not w.trainable])
+        work = (facts.params, buffers, facts.macs, facts.ops, facts.out.elements)
+        found = known[key] = (node.label, node.category, facts.out.shape, *work)
+    return tuple.__new__(LayerCost, (path, *found, tap))  # faster than LayerCost(...)

@@ -41,12 +41,12 @@ SIZES = {
 NORM = LayerNorm(1e-6)
 
 
-def block(drop: float = 0.0, kernel: int = 7, expansion: int = 4, scale: float = 1e-6) -> Node:
-    """x + scale * f(x), f = depthwise `kernel`, norm, 1x1 to `expansion` times the channels, GELU, 1x1 (Fig. 4)."""
+def block(kernel: int = 7, expansion: int = 4, scale: float = 1e-6) -> Node:
+    """scale * f(x), f = depthwise `kernel`, norm, 1x1 to `expansion` times the channels, GELU, 1x1 (Fig. 4)."""
     body = Seq(
         Conv(HERE, kernel, groups=HERE), ChannelsLast, NORM, Linear(HERE * expansion), Gelu, Linear(IN), ChannelsFirst
     )
-    return Residual(Seq(block=body, layer_scale=LayerScale(scale)), drop=drop)
+    return Seq(block=body, layer_scale=LayerScale(scale))
 
 
 def convnext(
@@ -64,12 +64,12 @@ def convnext(
             f"{blocks!r}, {kernel!r}"
         )
     features: list[Node] = [Seq(Conv(widths[0], 4, 4, pad=0), NORM)]
-    done, last = 0, max(1, sum(blocks) - 1)
+    body, done, last = block(kernel, expansion, scale), 0, max(1, sum(blocks) - 1)
     for width, many in zip(widths, blocks, strict=True):
         if done:
             features.append(Seq(NORM, Conv(width, 2, 2, pad=0)))
         drops = [drop_path * i / last for i in range(done, done + many)]
-        features.append(Seq(*[block(drop, kernel, expansion, scale) for drop in drops]))
+        features.append(Seq(*[Residual(body, drop=drop) for drop in drops]))
         done += many
     return Seq(features=Seq(*features), avgpool=PoolTo(1), classifier=Seq(NORM, Flatten, Linear(classes)))
 

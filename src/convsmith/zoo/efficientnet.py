@@ -49,7 +49,7 @@ SCALES = {
 SIDES = {"b2": 288}  # where torchvision's weights want another than the paper's resolution
 
 Unit = Callable[..., Seq]  # conv_norm with an eps and a momentum
-Row = tuple[Callable[[int, int, float], Node], int, int, int]  # block(width, stride, drop), stride, channels, layers
+Row = tuple[Callable[[int, int], Node], int, int, int]  # a block's body(width, stride), stride, channels, layers
 
 
 def compound(phi: float) -> tuple[float, float, float]:
@@ -62,25 +62,25 @@ def compound(phi: float) -> tuple[float, float, float]:
 
 
 def mbconv(
-    width: int, stride: int, drop: float, *, expansion: int, kernel: int = 3, reduction: int = 4, norm: Unit = conv_norm
+    width: int, stride: int, *, expansion: int, kernel: int = 3, reduction: int = 4, norm: Unit = conv_norm
 ) -> Node:
-    """x + f(x), f = 1x1 to `expansion` times the channels, depthwise, squeeze-excite, linear 1x1."""
+    """f(x) = 1x1 to `expansion` times the channels, depthwise, squeeze-excite, linear 1x1."""
     expand = [] if expansion == 1 else [norm(IN * expansion, act=Silu)]
     depthwise = norm(HERE, kernel, stride, groups=HERE, act=Silu)
     gate = Gate(Seq(
         avgpool=PoolTo(1), fc1=Conv(IN // reduction), activation=Silu, fc2=Conv(BACK), scale_activation=Sigmoid,
     ))  # fmt: skip
-    return Residual(Seq(block=Seq(*expand, depthwise, gate, norm(width, act=None))), drop=drop)
+    return Seq(block=Seq(*expand, depthwise, gate, norm(width, act=None)))
 
 
 def stages(rows: Sequence[Row], drop_path: float) -> list[Node]:
-    """One sequence a row: its first block strides, and drop rises linearly from 0 to `drop_path` over all blocks."""
+    """A sequence of x + f(x) a row: the first one strides, and drop rises linearly from 0 to `drop_path` over all."""
     total = sum(layers for *_, layers in rows)
-    drops = (drop_path * index / total for index in range(total))
-    return [
-        Seq(*[block(channels, 1 if index else stride, next(drops)) for index in range(layers)])
-        for block, stride, channels, layers in rows
-    ]
+    drops, made = (drop_path * index / total for index in range(total)), list[Node]()
+    for body, stride, channels, layers in rows:
+        bodies = [body(channels, stride), *[body(channels, 1)] * (layers - 1)]
+        made.append(Seq(*[Residual(one, drop=next(drops)) for one in bodies]))
+    return made
 
 
 def between(first: int, last: Channels, body: Iterable[Node], classes: int, rate: float, norm: Unit) -> Node:

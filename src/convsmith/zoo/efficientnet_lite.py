@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 from math import ceil
 
-from convsmith.spec import Conv, Dropout, Flatten, Linear, Node, Norm, PoolTo, Relu6, Residual, Seq, SpecError
+from convsmith.spec import Conv, Dropout, Flatten, Linear, Node, Norm, PoolTo, Relu6, Seq, SpecError
 from convsmith.spec.widths import HERE, IN, round_to
 from convsmith.zoo.efficientnet import FIRST, SCALES, TABLE1, Row, stages
 from convsmith.zoo.variant import Variant
@@ -26,19 +26,17 @@ SIDES = {"lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}  
 conv = partial(Conv, pad="same", bias=False)
 
 
-def separable(width: int, stride: int, drop: float, *, kernel: int, norm: Norm) -> Node:
-    """x + f(x), f = depthwise, linear 1x1."""
-    body = Seq(conv_dw=conv(HERE, kernel, stride, groups=HERE), bn1=norm, act1=Relu6, conv_pw=conv(width), bn2=norm)
-    return Residual(body, drop=drop)
+def separable(width: int, stride: int, *, kernel: int, norm: Norm) -> Node:
+    """f(x) = depthwise, linear 1x1."""
+    return Seq(conv_dw=conv(HERE, kernel, stride, groups=HERE), bn1=norm, act1=Relu6, conv_pw=conv(width), bn2=norm)
 
 
-def mbconv(width: int, stride: int, drop: float, *, expansion: int, kernel: int, norm: Norm) -> Node:
-    """x + f(x), f = 1x1 to `expansion` times the channels, depthwise, linear 1x1."""
-    body = Seq(
+def mbconv(width: int, stride: int, *, expansion: int, kernel: int, norm: Norm) -> Node:
+    """f(x) = 1x1 to `expansion` times the channels, depthwise, linear 1x1."""
+    return Seq(
         conv_pw=conv(IN * expansion), bn1=norm, act1=Relu6,
         conv_dw=conv(HERE, kernel, stride, groups=HERE), bn2=norm, act2=Relu6, conv_pwl=conv(width), bn3=norm,
     )  # fmt: skip
-    return Residual(body, drop=drop)
 
 
 def efficientnet_lite(

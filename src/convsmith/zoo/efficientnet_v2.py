@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 from math import ceil
 
-from convsmith.spec import IN, Node, Residual, Seq, Silu, SpecError, round_to
+from convsmith.spec import IN, Node, Seq, Silu, SpecError, round_to
 from convsmith.spec.errors import UnknownName, nearest
 from convsmith.zoo.blocks import conv_norm
 from convsmith.zoo.efficientnet import Row, Unit, between, mbconv, stages
@@ -53,11 +53,11 @@ TABLES = {
 SETTINGS = {"s": (384, 0.2), "m": (480, 0.3), "l": (480, 0.4)}
 
 
-def fused(width: int, stride: int, drop: float, *, expansion: int, kernel: int = 3, norm: Unit = conv_norm) -> Node:
-    """x + f(x), f = kxk to `expansion` times the channels, linear 1x1; without expansion one kxk."""
+def fused(width: int, stride: int, *, expansion: int, kernel: int = 3, norm: Unit = conv_norm) -> Node:
+    """f(x) = kxk to `expansion` times the channels, linear 1x1; without expansion one kxk."""
     if expansion == 1:
-        return Residual(Seq(block=Seq(norm(width, kernel, stride, act=Silu))), drop=drop)
-    return Residual(Seq(block=Seq(norm(IN * expansion, kernel, stride, act=Silu), norm(width, act=None))), drop=drop)
+        return Seq(block=Seq(norm(width, kernel, stride, act=Silu)))
+    return Seq(block=Seq(norm(IN * expansion, kernel, stride, act=Silu), norm(width, act=None)))
 
 
 def efficientnet_v2(

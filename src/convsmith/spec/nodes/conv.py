@@ -43,12 +43,12 @@ class Conv(Layer):
             raise ShapeError(f"{sig.channels} channels to {out} do not divide into {groups} groups")
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
         pad = pads(self.pad, sig, kernel, stride, dilation)
-        image = slide(sig, kernel, stride, pad, dilation)
+        _, rows, cols, step, *_ = slide(sig, kernel, stride, pad, dilation)
         weight = (out, sig.channels // groups, *kernel)
         weights = (Weight("weight", weight), Weight("bias", (out,))) if self.bias else (Weight("weight", weight),)
-        macs = out * weight[1] * kernel[0] * kernel[1] * image.rows * image.cols
+        macs = out * weight[1] * kernel[0] * kernel[1] * rows * cols
         window = Window(kernel, stride, (pad[0], pad[2]), dilation)
-        return facts(image._replace(channels=out), weights, macs=macs, window=window)
+        return facts(Sig(out, rows, cols, step), weights, macs=macs, window=window)
 
     def torch(self, sig: Sig) -> Torch:
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)

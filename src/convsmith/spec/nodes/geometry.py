@@ -44,7 +44,7 @@ def check_pad(node: Node, pad: object, *, same: bool = True) -> None:
 def pads(pad: Pad, sig: Sig, kernel: Pair, stride: Pair, dilation: Pair) -> Pads:
     """Padding in pixels on the four sides for this input."""
     if pad is None:
-        rows, cols = (dilation[axis] * (kernel[axis] - 1) // 2 for axis in (0, 1))
+        rows, cols = dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
         return rows, rows, cols, cols
     if isinstance(pad, str):
         top, bottom = same_pads(sig.rows, kernel[0], stride[0], dilation[0])

@@ -10,6 +10,8 @@ from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, facts, nu
 from convsmith.spec.nodes.geometry import wants_image
 from convsmith.spec.signature import Sig
 
+COUNTER = Weight("num_batches_tracked", (), trainable=False)
+
 
 @dataclass(frozen=True)
 class Norm(Layer):
@@ -35,12 +37,8 @@ class Norm(Layer):
             raise ShapeError(f"batch normalisation wants channels first, got {sig}; put ChannelsFirst before it")
         size = (sig.channels,)
         learned = (Weight("weight", size), Weight("bias", size)) if self.affine else ()
-        kept = (
-            Weight("running_mean", size, trainable=False),
-            Weight("running_var", size, trainable=False),
-            Weight("num_batches_tracked", (), trainable=False),
-        )
-        return facts(sig, learned + kept, ops=2 * sig.elements)
+        kept = (Weight("running_mean", size, False), Weight("running_var", size, False), COUNTER)
+        return Facts(sig, learned + kept, ops=2 * sig.elements, params=2 * sig.channels if self.affine else 0)
 
     def torch(self, sig: Sig) -> Torch:
         name = "BatchNorm1d" if sig.flat else "BatchNorm2d"
