@@ -17,6 +17,9 @@ from convsmith.spec.trace import Graph, Row
 BYTES = 4
 """Bytes of one float32 value."""
 
+DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+"""Bytes of one value."""
+
 RULE = "MACs: convolutions and linear layers, one multiply-add = 1. Ops: pooling, normalisation, activation, joins."
 
 IN_PLACE: tuple[Category, ...] = ("activation", "normalisation", "regularisation")
@@ -26,7 +29,7 @@ FREE = (*IN_PLACE, "shape")
 
 
 class LayerCost(NamedTuple):
-    """One row. `activations` are the elements of the output for one image.
+    """One row. `activations` are the elements of the output for one image, `reads` those of its inputs.
 
     `buffers` are not trained (running statistics).
     """
@@ -40,12 +43,18 @@ class LayerCost(NamedTuple):
     macs: int
     ops: int
     activations: int
+    reads: int
     tap: str | None = None
 
     @property
     def activation_bytes(self) -> int:
         """Bytes of the output in float32."""
         return self.activations * BYTES
+
+    @property
+    def intensity(self) -> float:
+        """Arithmetic intensity: MACs per byte moved (weights, inputs and output, each once, in float32)."""
+        return self.macs / (BYTES * (self.params + self.buffers + self.reads + self.activations) or 1)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,12 @@ class Cost:
         """Bytes of parameters and buffers in float32."""
         return (self.params + self.buffers) * BYTES
 
+    @property
+    def intensity(self) -> float:
+        """Arithmetic intensity of the whole: MACs per byte that the layers move, each by itself, in float32."""
+        moved = sum([row.params + row.buffers + row.reads + row.activations for row in self.layers])
+        return self.macs / (BYTES * moved or 1)
+
     def share(self, column: str) -> dict[Category, float]:
         """Share 0..1 of each category in `params`, `macs`, `ops` or `activations`, largest first."""
         totals: dict[Category, int] = {}
@@ -88,16 +103,16 @@ class Cost:
         return layer.path, getattr(layer, column) / (sum(getattr(row, column) for row in self.layers) or 1)
 
 
-def cost(graph: Graph) -> Cost:
-    """The cost of one image through the network.
+def cost(graph: Graph, *, train: bool = False) -> Cost:
+    """The cost of one image through the network; `train` counts auxiliary heads in, which run in training alone.
 
     >>> from convsmith import spec, trace
     >>> cost(trace(spec("resnet50"))).macs
     4089184256
     """
     known: dict[int, tuple[Any, ...]] = {}
-    rows = [_layer(row, known) for row in graph.rows]
-    layers = tuple([row for row in rows if row.tap is None] if graph.taps else rows)
+    rows = [_layer(graph, row, known) for row in graph.rows]
+    layers = tuple([row for row in rows if row.tap is None] if graph.taps and not train else rows)
     kept = sum([row.activations for row in layers if row.category not in FREE])
     params, buffers, macs, ops, activations = map(sum, list(zip(*layers, strict=True))[4:9])
     return Cost(
@@ -110,16 +125,17 @@ def cost(graph: Graph) -> Cost:
         activations,
         conv_activations=sum([row.activations for row in layers if row.category == "convolution"]),
         in_place_activations=graph.input.elements + kept,
-        aux=tuple([row for row in rows if row.tap is not None]) if graph.taps else (),
+        aux=tuple([row for row in rows if row.tap is not None]) if graph.taps and not train else (),
     )
 
 
-def _layer(row: Row, known: dict[int, tuple[Any, ...]]) -> LayerCost:
+def _layer(graph: Graph, row: Row, known: dict[int, tuple[Any, ...]]) -> LayerCost:
     path, node, _, facts, tap = row
     key = id(facts)  # the graph keeps them alive; equal layers on equal inputs share them
     found = known.get(key)
     if found is None:
         buffers = sum([prod(w.shape) for w in facts.weights if not w.trainable])
-        work = (facts.params, buffers, facts.macs, facts.ops, facts.out.elements)
+        reads = sum([sig.elements for sig in graph.sigs(row)])  # equal facts come of equal inputs
+        work = (facts.params, buffers, facts.macs, facts.ops, facts.out.elements, reads)
         found = known[key] = (node.label, node.category, facts.out.shape, *work)
     return tuple.__new__(LayerCost, (path, *found, tap))  # faster than LayerCost(...)

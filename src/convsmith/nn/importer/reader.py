@@ -152,7 +152,7 @@ class Reader:
         return path, tuple(Weight(names[key], *self.state[key]) for key in new)
 
     def _row(self, call: Call, node: Leaf, ats: tuple[At, ...], made: Facts, path: str) -> At:
-        inside = not call.leaf or call.path in self.holders  # one of several operations of its module
+        inside = not (call.leaf and call.path) or call.path in self.holders  # one of several operations of its module
         name = path or (f"{call.path}.{node.label}".lstrip(".") if inside else call.path)
         unique, count = name, 1
         while unique in self.paths:

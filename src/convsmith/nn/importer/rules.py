@@ -265,9 +265,8 @@ FUNCTIONS = ("relu", "silu", "hard_swish", "hard_sigmoid", "sigmoid", "tanh")
 ELEMENTWISE = (
     "elu", "celu", "selu", "mish", "prelu", "softplus", "hardshrink", "log_softmax", "log_sigmoid", "exp", "log",
     "sqrt", "rsqrt", "pow", "square", "abs", "neg", "erf", "sin", "cos", "clamp", "clamp_min", "clamp_max", "sub",
-    "linalg_vector_norm",
-    "rsub",     "div", "reciprocal", "maximum", "minimum", "where", "masked_fill", "lerp", "softsign",
-    "threshold", "round", "floor",
+    "linalg_vector_norm", "rsub", "div", "reciprocal", "maximum", "minimum", "where", "addcmul", "addcdiv",
+    "masked_fill", "lerp", "softsign", "threshold", "round", "floor",
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {
