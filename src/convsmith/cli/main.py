@@ -8,7 +8,7 @@ from importlib import import_module
 
 import typer
 
-VERBS = ("list", "show", "fit", "train", "resume", "evaluate", "predict", "report", "doctor")
+VERBS = ("list", "show", "fit", "train", "resume", "evaluate", "predict", "report", "doctor", "eject")
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"
 
