@@ -15,7 +15,9 @@ from convsmith.spec import (
     HERE,
     Branches,
     Conv,
+    DropPath,
     Flatten,
+    Identity,
     Linear,
     Network,
     Node,
@@ -23,8 +25,11 @@ from convsmith.spec import (
     Relu,
     Residual,
     Seq,
+    Shuffle,
     SpecError,
+    Split,
     Tap,
+    ZeroChannels,
     dumps,
     loads,
     trace,
@@ -34,6 +39,7 @@ from convsmith.spec.scaling import scaled
 
 from .test_laws import networks
 
+BLOCK = Residual(Seq(c=Conv(HERE)))
 END: dict[str, Node] = {"pool": PoolTo(1), "flat": Flatten, "fc": Linear(10)}
 
 
@@ -81,8 +87,18 @@ def test_widths_are_rounded_so_that_groups_divide_them() -> None:
     net = network(a=Conv(24), b=Conv(24, groups=3), **END)
     assert widths(scaled(net, width=1.1)) == {"a": 24, "b": 24, "fc": 10}  # 26.4 to multiples of 24
     assert widths(scaled(net, width=1.6)) == {"a": 48, "b": 48, "fc": 10}
-    shuffled = scaled(convsmith.spec("resnext50_32x4d"), width=0.5)
-    assert {row.node.groups for row in trace(shuffled).rows if row.kind == "conv"} == {1, 32}  # type: ignore[attr-defined]
+    thirds = network(a=Conv(24), b=Split(Identity, Seq(c=Conv(HERE)), Seq(d=Conv(HERE))), **END)
+    assert widths(scaled(thirds, width=1.6)) == {"a": 48, "b.c": 16, "b.d": 16, "fc": 10}
+    assert widths(scaled(network(a=Conv(24), b=Shuffle(3), **END), width=1.6)) == {"a": 48, "fc": 10}
+    assert widths(scaled(network(a=Conv(1), b=Conv(1), **END), width=2)) == {"a": 8, "b": 8, "fc": 10}
+    cardinal = scaled(convsmith.spec("resnext50_32x4d"), width=0.5)
+    assert {row.node.groups for row in trace(cardinal).rows if row.kind == "conv"} == {1, 32}  # type: ignore[attr-defined]
+
+
+def test_zero_channels_of_a_shortcut_follow_the_width() -> None:
+    pad = Residual(Seq(a=Conv(16)), Seq(zeros=ZeroChannels(16)))
+    net = scaled(network(first=Conv(8), res=pad, **END), width=2)
+    assert {row.path: row.out.channels for row in trace(net).rows}["res.zeros"] == 32
 
 
 def test_the_side_is_the_resolution() -> None:
@@ -107,11 +123,23 @@ def test_depth_is_times_the_blocks_of_a_stage_rounded_up(depth: float, wanted: l
     assert stages(scaled(convsmith.spec("resnet50"), depth=depth), r"layer(\d)\.(\d+)") == wanted
 
 
+def test_depth_is_rounded_up_from_the_product_of_numbers_not_of_their_floats() -> None:
+    assert 25 * 1.12 > 28
+    many = network(a=Conv(8), stage=Seq(*[BLOCK] * 25), **END)
+    assert stages(scaled(many, depth=1.12), r"(stage)\.(\d+)") == [28]
+
+
 def test_blocks_that_differ_in_stochastic_depth_alone_are_a_stage_and_the_last_is_repeated() -> None:
     deep = scaled(convsmith.spec("convnext_tiny"), depth=2)
     assert stages(deep, r"features\.([1357])\.(\d+)") == [6, 6, 18, 6]
     rates = [row.node.rate for row in trace(deep).rows if row.kind == "drop_path"]  # type: ignore[attr-defined]
     assert len(set(rates[-4:])) == 1
+
+
+def test_blocks_that_differ_in_a_layer_of_stochastic_depth_are_a_stage_too() -> None:
+    blocks = [Residual(Seq(c=Conv(HERE), drop=DropPath(rate))) for rate in (0.1, 0.2)]
+    deep = scaled(network(a=Conv(8), stage=Seq(*blocks), **END), depth=1.5)
+    assert [row.node.rate for row in trace(deep).rows if row.kind == "drop_path"] == [0.1, 0.2, 0.2]  # type: ignore[attr-defined]
 
 
 def test_named_blocks_go_on_counting_and_stages_in_one_sequence_are_told_apart() -> None:
@@ -123,9 +151,6 @@ def test_named_blocks_go_on_counting_and_stages_in_one_sequence_are_told_apart()
     kept = [row.path for row in trace(scaled(net, depth=2)).rows if row.kind == "conv"]
     assert kept == ["a", "first.a", "more.a", "more2.a", "more3.a", "wide.a", "b1.a", "b2.a", "b3.a"]
     assert [row.path for row in trace(scaled(net, depth=0.5)).rows if row.kind == "conv"] == ["a", "first.a", "wide.a"]
-
-
-BLOCK = Residual(Seq(c=Conv(HERE)))
 
 
 @pytest.mark.parametrize(("layers", "scale", "message"), [

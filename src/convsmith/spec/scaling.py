@@ -118,39 +118,40 @@ def _wide(node: Layer, row: Row, times: float, multiple: int) -> Node:
 
 
 def _deeper(network: Network, times: float) -> Node:
-    graph, found = trace(network), False
+    graph = trace(network)
 
     def change(path: str, node: Node) -> Node:
-        nonlocal found
-        if not isinstance(node, Seq):
+        if not isinstance(node, Seq) or not any(
+            _run(graph, path, node.children[i:]) for i in range(len(node.children))
+        ):
             return node
         made: list[tuple[str, Node]] = []
-        index, runs = 0, False
+        index = 0
         while index < len(node.children):
             name, child = node.children[index]
             run = _run(graph, path, node.children[index:])
             if run:
-                opens = index > 0 and isinstance(node.children[index - 1][1], Residual)
-                opens = opens and not _keeps(graph, under(path, node.children[index - 1][0]))
-                wanted = ceil((run + opens) * times - 1e-9) - opens  # 1e-9: 10 * 1.1 is 11, not 12
+                opens = index > 0 and _opens(graph, path, *node.children[index - 1])
+                wanted = ceil((run + opens) * times - 1e-9) - opens  # 1e-9: 25 * 1.12 is 28.000000000000004
                 made += _again(node.children[index : index + run], wanted, node)
-                index, runs = index + run, True
             else:
                 made.append((name, mapped(child, change, under(path, name))))
-                index += 1
-        if not runs:
-            return node
-        found = True
+            index += run or 1
         numbered = all(name == str(i) for i, (name, _) in enumerate(node.children))
         return Seq(*(child for _, child in made)) if numbered else Seq(**dict(made))
 
     body = mapped(network.body, change)
-    if not found:
+    if body is network.body:
         raise SpecError(
             f"{network.name} has no residual blocks that keep their shape, one behind another in a sequence, so its "
             "depth cannot be scaled"
         )
     return body
+
+
+def _opens(graph: Graph, path: str, name: str, child: Node) -> bool:
+    """Whether a child is the block of a stage that changes the shape."""
+    return isinstance(child, Residual) and not _keeps(graph, under(path, name))
 
 
 def _run(graph: Graph, path: str, children: Children) -> int:
