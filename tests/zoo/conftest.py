@@ -1,13 +1,15 @@
-"""Whole networks beside torchvision's and timm's are outside the fast layer."""
+"""What compares the outputs of whole networks with torchvision's and timm's is outside the fast layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-FAST = ("test_numbers.py", "test_variants.py")
+FAST = ("test_matrix.py", "test_numbers.py", "test_variants.py")
+"""Files that mark what is slow in them themselves."""
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
@@ -15,3 +17,12 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent and item.path.name not in FAST:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported_libraries_are_no_garbage() -> Iterator[None]:
+    """Python looks for garbage every so many objects, and hundreds of networks are very many: it need not look through
+    torch and timm each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()

@@ -1,4 +1,4 @@
-"""DenseNet: torchvision's four, Table 1's columns and Table 2's nets, held to torchvision's class and plain torch."""
+"""DenseNet: Table 1's columns and Table 2's nets, held to torchvision's class and plain torch."""
 
 from __future__ import annotations
 
@@ -8,18 +8,31 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision import models
 from torchvision.models.densenet import DenseNet
 
-from convsmith import build, cost, trace
+from convsmith import cost, trace
 from convsmith.nn import Net
 from convsmith.spec import Conv, Dropout, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import densenet
 
+from .twins import (
+    alike,
+    assert_costs,
+    built,
+    gap,
+    image,
+    logits_differ,
+    norms,
+    on_meta,
+    reference,
+    shapes,
+    trained_tensors,
+)
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TORCHVISION = [name for name, variant in densenet.VARIANTS.items() if variant.provenance == "torchvision"]
+PAPER = [name for name, variant in densenet.VARIANTS.items() if variant.provenance == "paper"]
 
 
 def network(name: str, classes: int | None = None, **options: Any) -> Network:
@@ -74,49 +87,26 @@ class Plain(nn.Module):
         return self.classifier(last(x).relu().mean((2, 3)))
 
 
-def theirs_of(name: str, classes: int | None = None, **options: Any) -> nn.Module:
-    found = densenet.VARIANTS[name]
-    classes = classes or found.classes
-    if found.provenance == "torchvision":
-        return models.get_model(name, num_classes=classes, **options)
-    if name == "densenet264":  # Table 1, on torchvision's class
-        return DenseNet(32, (6, 12, 64, 48), 64, num_classes=classes, **options)
-    depth, growth, *bc = (word.lstrip("k") for word in name.removeprefix("densenet").split("_"))
-    return Plain(int(depth), int(growth), bc == ["bc"], classes)
+def theirs_of(name: str) -> nn.Module:
+    with on_meta():
+        if name == "densenet264":  # Table 1, on torchvision's class
+            return DenseNet(32, (6, 12, 64, 48), 64)
+        depth, growth, *bc = (word.lstrip("k") for word in name.removeprefix("densenet").split("_"))
+        return Plain(int(depth), int(growth), bc == ["bc"])
 
 
-def twins(name: str, rate: float = 0.0) -> tuple[Net, nn.Module]:
-    with torch.device("meta"):
-        theirs = theirs_of(name, 11, **({"drop_rate": rate} if rate else {}))
-    ours = build(network(name, 11, rate=rate), device="meta")
-    draw = torch.Generator().manual_seed(5)
-    state: dict[str, Tensor] = {}
-    for key, old in theirs.state_dict().items():
-        noise = torch.randn(old.shape, generator=draw, dtype=torch.float64)
-        if key.endswith("num_batches_tracked"):
-            state[key] = torch.zeros((), dtype=torch.int64)
-        elif old.dim() > 1:
-            state[key] = noise * (2 / old[0].numel()) ** 0.5
-        else:
-            state[key] = 0.1 * noise + (key.endswith("running_var") or ("norm" in key and key.endswith("weight")))
-    for net in (ours, theirs):
-        net.load_state_dict({key: tensor.clone() for key, tensor in state.items()}, assign=True)
+def twins(name: str) -> tuple[Net, nn.Module]:
+    ours, theirs = built(name), theirs_of(name)
+    alike(ours, theirs)
     return ours, theirs
 
 
-def gap(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-@pytest.mark.parametrize("name", densenet.VARIANTS)
-def test_keys_and_shapes_are_the_references_in_the_same_order(name: str) -> None:
-    with torch.device("meta"):
-        theirs = theirs_of(name).state_dict()
-    wanted = [(key, tuple(tensor.shape)) for key, tensor in theirs.items()]
-    assert list(trace(network(name)).weights.items()) == wanted
-    assert [(k, tuple(t.shape)) for k, t in build(network(name), device="meta").state_dict().items()] == wanted
+@pytest.mark.parametrize("name", PAPER)
+def test_keys_shapes_and_norms_are_the_references_in_the_same_order(name: str) -> None:
+    ours, theirs = built(name), theirs_of(name)
+    wanted = list(shapes(theirs).items())
+    assert list(trace(network(name)).weights.items()) == list(shapes(ours).items()) == wanted
+    assert norms(ours) == norms(theirs)
 
 
 @pytest.mark.parametrize(("name", "params", "macs"), [
@@ -128,42 +118,21 @@ def test_keys_and_shapes_are_the_references_in_the_same_order(name: str) -> None
     ("densenet250_k24_bc", 15_324_406, 5_418_785_724), ("densenet190_k40_bc", 25_624_430, 9_301_945_740),
 ])  # fmt: skip
 def test_counts_are_the_references(name: str, params: int, macs: int | None, macs_of: Callable[..., int]) -> None:
-    total, side = of(name), densenet.VARIANTS[name].side
-    with torch.device("meta"):
-        theirs, image = theirs_of(name), torch.empty(1, 3, side, side)
-    assert total.params == params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, image)
+    total = of(name)
+    assert total.params == params
     assert macs in (total.macs, None)
-    if name in TORCHVISION:
-        (entry,) = models.get_model_weights(name)
-        assert (entry.meta["num_params"], entry.meta["_ops"]) == (total.params, round(total.macs / 1e9, 3))
+    if name in PAPER:
+        assert_costs(built(name), theirs_of(name), macs_of)
 
 
-@pytest.mark.parametrize("name", densenet.VARIANTS)
+@pytest.mark.parametrize("name", PAPER)
 def test_logits_are_equal(name: str) -> None:
-    ours, theirs = twins(name)
-    for rows, cols in ((64, 64), (45, 75)) if densenet.VARIANTS[name].side == 224 else ((16, 16), (9, 14)):
-        image = torch.randn(1, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-        with torch.no_grad():
-            assert gap(ours.eval()(image), theirs.eval()(image)) <= 1e-9
+    sizes = ((64, 64), (45, 75)) if densenet.VARIANTS[name].side == 224 else ((16, 16), (9, 14))
+    assert logits_differ(*twins(name), *sizes) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["densenet121", "densenet40_k12"])
-def test_training_logits_gradients_and_running_statistics_are_equal(name: str) -> None:
-    ours, theirs = twins(name)
-    side = 64 if name == "densenet121" else 16
-    image = torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()),
-                 torch.autograd.grad(net.train()(image).square().mean(), list(net.parameters())), strict=True))
-        for net in (ours, theirs)
-    )  # fmt: skip
-    assert list(found) == list(wanted)
-    floor = 1e-10 * max(float(g.abs().max()) for g in wanted.values())
-    for key, gradient in wanted.items():
-        assert float((found[key] - gradient).abs().max()) <= 1e-8 * float(gradient.abs().max()) + floor, key
-    buffers = dict(theirs.named_buffers())
-    assert all(torch.allclose(b, buffers[k].to(b.dtype), rtol=1e-9) for k, b in ours.named_buffers())
+def test_gradients_and_running_statistics_are_equal() -> None:
+    assert trained_tensors(*twins("densenet40_k12"), image(16, 16, 4)) == 39 + 2 * 39 + 2
 
 
 @pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201", "densenet264"])
@@ -208,11 +177,12 @@ def test_dropout_follows_the_convolutions_that_each_form_names() -> None:
 
 
 def test_dropout_is_torchvisions_draw_for_draw() -> None:
-    image, outputs = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(3), dtype=torch.float64), []
-    for net in twins("densenet121", 0.2):
+    pair, outputs = (built("densenet121", rate=0.2), reference("densenet121", drop_rate=0.2)), []
+    alike(*pair)
+    for net in pair:
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(1)
-            outputs.append(net.train()(image))
+            outputs.append(net.train()(image(48, 48, 2)))
     assert gap(*outputs) <= 1e-9
 
 

@@ -1,4 +1,4 @@
-"""GoogLeNet: torchvision's net, Table 1's rows, and the module of the course notes."""
+"""GoogLeNet: its three classifiers, the paper's form, Table 1's rows, and the module of the course notes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from convsmith import build, cost, trace
+from convsmith import cost, trace
 from convsmith.nn import Net
 from convsmith.spec import Conv, Linear, Network, Seq, SpecError, UnknownName
 from convsmith.views.cost import Cost
 from convsmith.zoo import googlenet
 
-reference = sys.modules[models.GoogLeNet.__module__]  # the package has a function of the module's name
+from .twins import alike, built, gap, image, logits_differ, on_meta, reference, shapes, trained_tensors
+
+tv = sys.modules[models.GoogLeNet.__module__]  # the package has a function of the module's name
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -41,13 +43,13 @@ class ConvRelu(nn.Module):
         return self.conv(x).relu()
 
 
-class Inception5(reference.Inception):
+class Inception5(tv.Inception):
     def __init__(self, *widths: int, conv_block: Any = None) -> None:
         super().__init__(*widths, conv_block=conv_block)
         self.branch3[1] = ConvRelu(widths[4], widths[5], kernel_size=5, padding=2)
 
 
-class Auxiliary5(reference.InceptionAux):
+class Auxiliary5(tv.InceptionAux):
     """Section 5: average pooling of 5x5 with stride 3."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +67,7 @@ def papers(**options: Any) -> nn.Module:
     def auxiliary(into: int, classes: int, dropout: float) -> nn.Module:
         return Auxiliary5(into, classes, conv_block=ConvRelu, dropout=dropout)
 
-    net = reference.GoogLeNet(init_weights=False, blocks=[ConvRelu, inception, auxiliary], **options)
+    net = tv.GoogLeNet(init_weights=False, blocks=[ConvRelu, inception, auxiliary], **options)
     net.maxpool1 = nn.Sequential(nn.MaxPool2d(3, 2, ceil_mode=True), local())
     net.maxpool2 = nn.Sequential(local(), nn.MaxPool2d(3, 2, ceil_mode=True))
     net.maxpool4 = nn.MaxPool2d(3, 2, ceil_mode=True)
@@ -74,74 +76,43 @@ def papers(**options: Any) -> nn.Module:
 
 
 def torchvisions(**options: Any) -> nn.Module:
-    return reference.GoogLeNet(init_weights=False, **options)
+    return tv.GoogLeNet(init_weights=False, **options)
 
 
 THEIRS: dict[str, Callable[..., nn.Module]] = {"googlenet": torchvisions, "googlenet_paper": papers}
 COUNTS = {"googlenet": (6_624_904, 13_004_888, 1_498_376_192), "googlenet_paper": (6_998_552, 13_378_280, None)}
 
 
-def lively(module: nn.Module) -> dict[str, Tensor]:
-    """Random weights and statistics that keep signals of order one, in double precision."""
-    draw = torch.Generator().manual_seed(5)
-    state: dict[str, Tensor] = {}
-    for key, old in module.state_dict().items():
-        noise = torch.randn(old.shape, generator=draw, dtype=torch.float64)
-        if key.endswith("num_batches_tracked"):
-            state[key] = torch.zeros((), dtype=torch.int64)
-        elif old.dim() > 1:
-            state[key] = noise * (2 / old[0].numel()) ** 0.5
-        else:
-            state[key] = 0.1 * noise + key.endswith(("running_var", "bn.weight"))
-    return state
-
-
 def twins(name: str) -> tuple[Net, nn.Module]:
-    theirs = THEIRS[name](num_classes=11, dropout=0.0, dropout_aux=0.0)
-    ours = build(network(name, 11, rate=0.0, aux_rate=0.0), device="meta")
-    state = lively(theirs)
-    for net in (ours, theirs):
-        net.load_state_dict({key: tensor.clone() for key, tensor in state.items()}, assign=True)
+    with on_meta():
+        theirs = THEIRS[name](num_classes=11, dropout=0.0, dropout_aux=0.0)
+    ours = built(name, classes=11, rate=0.0, aux_rate=0.0)
+    alike(ours, theirs, gain=2.0)
     return ours, theirs
 
 
-def gap(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    assert b.abs().max() > 0.01
-    return float((a - b).detach().abs().max() / b.detach().abs().max())
-
-
-@pytest.mark.parametrize("name", THEIRS)
-def test_keys_and_shapes_are_the_references(name: str) -> None:
-    with torch.device("meta"):
-        theirs = THEIRS[name]()
-    shapes = {key: tuple(tensor.shape) for key, tensor in theirs.state_dict().items()}
-    found = dict(trace(network(name)).weights)
-    assert found == shapes
-    heads = [key for key in shapes if key.startswith("aux")]  # torchvision registers them last, we where they stand
-    assert [k for k in found if k not in heads] == [k for k in shapes if k not in heads]
-    assert {name: tuple(t.shape) for name, t in build(network(name), device="meta").state_dict().items()} == shapes
+def test_keys_and_shapes_of_the_papers_form_are_the_references() -> None:
+    with on_meta():
+        wanted = shapes(papers())
+    found = dict(trace(network("googlenet_paper")).weights)
+    assert found == shapes(built("googlenet_paper")) == wanted
+    heads = [key for key in wanted if key.startswith("aux")]  # torchvision registers them last, we where they stand
+    assert [k for k in found if k not in heads] == [k for k in wanted if k not in heads]
 
 
 @pytest.mark.parametrize("name", THEIRS)
 def test_counts_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
-    with torch.device("meta"):
-        theirs, image = THEIRS[name]().eval(), torch.empty(1, 3, 224, 224)
+    with on_meta():
+        theirs, blank = THEIRS[name]().eval(), torch.empty(1, 3, 224, 224)
     params, with_heads, macs = COUNTS[name]
     total, bare = of(name), of(name, aux=False)
     assert total.params == bare.params == params
     assert total.params + sum(row.params for row in total.aux) == with_heads
     assert with_heads == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == bare.macs == macs_of(theirs, image)
+    assert total.macs == bare.macs == macs_of(theirs, blank)
     assert macs in (total.macs, None)
-    assert total.macs + sum(row.macs for row in total.aux) == macs_of(theirs.train(), torch.empty_like(image))
+    assert total.macs + sum(row.macs for row in total.aux) == macs_of(theirs.train(), torch.empty_like(blank))
     assert bare.aux == ()
-
-
-def test_torchvisions_own_metadata_counts_without_the_heads() -> None:
-    meta = reference.GoogLeNet_Weights.IMAGENET1K_V1.meta
-    assert meta["num_params"] == of("googlenet").params
-    assert meta["_ops"] == round(of("googlenet").macs / 1e9, 3)
 
 
 # the paper's heads want 4x4 maps for their linear layer and its last pooling 7x7, so its form is compared at 224 alone
@@ -149,10 +120,9 @@ def test_torchvisions_own_metadata_counts_without_the_heads() -> None:
 def test_logits_are_equal_in_evaluation_and_all_three_in_training(name: str, sides: list[tuple[int, int]]) -> None:
     ours, theirs = twins(name)
     for side in sides:
-        image = torch.randn(2, 3, *side, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+        assert logits_differ(ours, theirs, side) <= 1e-9
         with torch.no_grad():
-            assert gap(ours.eval()(image), theirs.eval()(image)) <= 1e-9
-            found, wanted = ours.train()(image), theirs.train()(image)
+            found, wanted = ours.train()(image(*side, 2)), theirs.train()(image(*side, 2))
         assert list(found) == ["logits", "aux1", "aux2"]
         assert gap(found["logits"], wanted.logits) <= 1e-9
         assert gap(found["aux1"], wanted.aux_logits1) <= 1e-9
@@ -160,22 +130,12 @@ def test_logits_are_equal_in_evaluation_and_all_three_in_training(name: str, sid
 
 
 def test_gradients_through_all_three_classifiers_are_equal() -> None:
-    ours, theirs = twins("googlenet")
-    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    weights = (1.0, 0.3, 0.3)  # section 5: "losses of the auxiliary classifiers were weighted by 0.3"
-    losses = []
-    for net in (ours, theirs):
-        out = net.train()(image)
-        outputs = tuple(out.values()) if isinstance(out, dict) else (out.logits, out.aux_logits1, out.aux_logits2)
-        losses.append(sum(w * o.square().mean() for w, o in zip(weights, outputs, strict=True)))
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()), torch.autograd.grad(loss, list(net.parameters())), strict=True))
-        for net, loss in zip((ours, theirs), losses, strict=True)
-    )
-    floor = 1e-12 * max(float(g.abs().max()) for g in wanted.values())
-    assert len(wanted) == 187
-    for key, gradient in wanted.items():
-        assert float((found[key] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + floor, key
+    def loss(out: Any) -> Tensor:
+        outputs = out.values() if isinstance(out, dict) else (out.logits, out.aux_logits1, out.aux_logits2)
+        weights = (1.0, 0.3, 0.3)  # section 5: "losses of the auxiliary classifiers were weighted by 0.3"
+        return torch.stack([w * o.square().mean() for w, o in zip(weights, outputs, strict=True)]).sum()
+
+    assert trained_tensors(*twins("googlenet"), image(64, 64, 2), loss=loss) == 187
 
 
 def rates(net: nn.Module) -> list[float]:
@@ -183,11 +143,10 @@ def rates(net: nn.Module) -> list[float]:
 
 
 def test_normalisation_and_dropout_are_torchvisions_and_the_papers() -> None:
-    ours, theirs = build(network("googlenet"), device="meta"), torchvisions()
-    for net in (ours, theirs):
+    for net in (built("googlenet"), reference("googlenet")):
         assert {(m.eps, m.momentum) for m in net.modules() if isinstance(m, nn.BatchNorm2d)} == {(0.001, 0.1)}
         assert rates(net) == [0.2, 0.7, 0.7]
-    assert rates(build(network("googlenet_paper"), device="meta")) == [0.4, 0.7, 0.7]  # Table 1; section 5
+    assert rates(built("googlenet_paper")) == [0.4, 0.7, 0.7]  # Table 1; section 5
 
 
 # Table 1: row -> output size, depth, parameters in K (of 1024, without biases), operations in M (of 10^6)

@@ -1,4 +1,4 @@
-"""MnasNet: torchvision's four nets of B1, A1 as timm has it, and Fig. 7's maps."""
+"""MnasNet: A1 as timm has it, Table 1, and Fig. 7's maps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor, nn
-from torchvision import models
+from torch import nn
 
-from convsmith import build, cost, trace
-from convsmith.spec import Conv, Linear, Network, Norm, SpecError
+from convsmith import cost, trace
+from convsmith.nn import Net
+from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import mnasnet
+
+from .twins import alike, assert_costs, built, image, in_timm, logits_differ, norms, shapes, trained_tensors
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 TORCHVISION = ["mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"]
@@ -31,14 +32,10 @@ def of(name: str, **options: Any) -> Cost:
     return cost(trace(network(name, **options)))
 
 
-def reference(name: str, classes: int = 1000, rate: float = 0.2) -> nn.Module:
-    """torchvision's net, or timm's A1, on the meta device."""
-    if name != "mnasnet_a1":
-        with torch.device("meta"):
-            return models.get_model(name, num_classes=classes, dropout=rate)
-    timm = pytest.importorskip("timm", reason="timm's semnasnet_100 is the reference of MnasNet-A1")
-    with torch.device("meta"):
-        return timm.create_model("semnasnet_100", num_classes=classes, drop_rate=rate, bn_eps=1e-3, bn_momentum=0.01)
+def a1s_twins(classes: int = 1000) -> tuple[Net, nn.Module]:
+    """Ours and timm's A1."""
+    theirs = in_timm("semnasnet_100", num_classes=classes, bn_eps=1e-3, bn_momentum=0.01)
+    return built("mnasnet_a1", classes=classes), theirs
 
 
 ENDS = {"conv_stem": "layers.0", "bn1": "layers.1", "conv_head": "layers.14", "bn2": "layers.15",
@@ -56,9 +53,7 @@ WITH_SE = (2, 4, 5)
 
 
 def renamed(key: str) -> str:
-    """Our key for timm's (torchvision's are ours)."""
-    if key.startswith(("layers.", "classifier.1.")):
-        return key
+    """Our key for timm's."""
     found = re.match(r"blocks\.(\d)\.(\d)\.(se\.\w+|\w+)(.+)", key)
     if not found:
         head, _, name = key.partition(".")
@@ -70,73 +65,29 @@ def renamed(key: str) -> str:
     return f"layers.{stage + 7}.{block}.layers.{(EXPANDED | last)[part]}{name}"
 
 
-def twins(name: str) -> tuple[nn.Module, nn.Module]:
-    theirs, ours = reference(name, 11, 0.0), build(network(name, 11, rate=0.0), device="meta")
-    draw = torch.Generator().manual_seed(5)
-    state = theirs.state_dict()  # with its metadata: torchvision refuses a state without the version
-    for key, old in state.items():
-        noise = torch.randn(old.shape, generator=draw, dtype=torch.float64)
-        state[key] = (
-            noise * (2 / old[0].numel()) ** 0.5 if old.dim() > 1
-            else 0.1 * noise + 1.0 * key.endswith((".weight", "running_var")) if old.dim() else torch.tensor(0)
-        )  # fmt: skip
-    ours.load_state_dict({renamed(key): tensor.clone() for key, tensor in state.items()}, assign=True)
-    theirs.load_state_dict(state, assign=True)
-    return ours, theirs
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-def test_every_mnasnet_of_torchvision_is_here() -> None:
-    assert set(TORCHVISION) == {n for n in models.list_models(models) if n.startswith("mnasnet")}
+def test_b1_is_in_torchvisions_widths_and_a1_in_one() -> None:
     assert list(mnasnet.VARIANTS) == [*TORCHVISION, "mnasnet_a1"]
 
 
-@pytest.mark.parametrize("name", mnasnet.VARIANTS)
-def test_keys_and_counts_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
-    theirs, total, ours = reference(name).eval(), of(name), build(network(name), device="meta")
-    state = {renamed(key): tuple(t.shape) for key, t in theirs.state_dict().items()}
-    assert list(trace(network(name)).weights.items()) == list(state.items())
-    assert list(ours.state_dict()) == list(state)
+def test_a1s_keys_norms_and_counts_are_timms(macs_of: Callable[..., int]) -> None:
+    ours, theirs = a1s_twins()
+    wanted = shapes(theirs, renamed)
+    assert list(ours.graph.weights.items()) == list(shapes(ours).items()) == list(wanted.items())
     assert [k for k, _ in ours.named_parameters()] == [renamed(k) for k, _ in theirs.named_parameters()]
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
+    assert norms(ours) == norms(theirs, renamed)
+    assert_costs(ours, theirs, macs_of)
 
 
-@pytest.mark.parametrize("name", mnasnet.VARIANTS)
-def test_normalisation_is_the_references(name: str) -> None:
-    theirs = {(m.eps, m.momentum) for m in reference(name).modules() if isinstance(m, nn.BatchNorm2d)}
-    nodes = [row.node for row in trace(network(name)).rows]
-    assert {(node.eps, node.momentum) for node in nodes if isinstance(node, Norm)} == theirs
+def test_a1s_logits_are_timms() -> None:
+    ours, theirs = a1s_twins()
+    alike(ours, theirs, renamed)
+    assert logits_differ(ours, theirs, (64, 64), (45, 71)) <= 1e-9
 
 
-@pytest.mark.parametrize("name", mnasnet.VARIANTS)
-def test_logits_are_the_references(name: str) -> None:
-    ours, theirs = twins(name)
-    draw = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for side in ((64, 64), (45, 71)):
-            image = torch.randn(2, 3, *side, generator=draw, dtype=torch.float64)
-            assert gap(ours.eval()(image), theirs.eval()(image)) <= 1e-9
-
-
-@pytest.mark.parametrize(("name", "norms"), [("mnasnet0_5", 52), ("mnasnet_a1", 49)])
-def test_gradients_are_the_references(name: str, norms: int) -> None:
-    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()), torch.autograd.grad(net(image).square().mean(), list(net.parameters())),
-                 strict=True))
-        for net in twins(name)
-    )  # fmt: skip
-    assert list(found) == [renamed(key) for key in wanted]
-    assert len(wanted) == 3 * norms + 2 + (4 * 8 if name == "mnasnet_a1" else 0)
-    floor = 1e-12 * max(float(g.abs().max()) for g in wanted.values())
-    for key, gradient in wanted.items():
-        assert float((found[renamed(key)] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + floor, key
+def test_a1s_gradients_are_timms() -> None:
+    ours, theirs = a1s_twins(11)
+    alike(ours, theirs, renamed)
+    assert trained_tensors(ours, theirs, image(64, 64, 2), renamed) == 3 * 49 + 4 * 8 + 2
 
 
 def test_table_1() -> None:

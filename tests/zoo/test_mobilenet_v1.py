@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from convsmith import build, cost, trace
+from convsmith import cost, trace
 from convsmith.nn import Net
 from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import mobilenet_v1
+
+from .twins import alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 WIDTHS = {"mobilenet_v1": 1.0, "mobilenet_v1_075": 0.75, "mobilenet_v1_050": 0.5, "mobilenet_v1_025": 0.25}
@@ -32,13 +33,14 @@ def of(name: str, side: int | None = None, **options: Any) -> Cost:
     return cost(trace(network(name, **options), side))
 
 
-def reference(name: str, classes: int = 1000) -> nn.Module:
-    """timm's MobileNet on the meta device."""
-    pytest.importorskip("timm", reason="timm's MobileNet is the reference of the separable nets")
-    from timm.models.efficientnet import _gen_mobilenet_v1
-
-    with torch.device("meta"):
-        return _gen_mobilenet_v1("mobilenetv1_100", WIDTHS[name], act_layer=nn.ReLU, num_classes=classes)
+def twins(name: str, classes: int = 1000) -> tuple[Net, nn.Module]:
+    """Ours and timm's."""
+    efficientnet = pytest.importorskip("timm.models.efficientnet", reason="timm's MobileNet is the reference")
+    with on_meta():
+        theirs = efficientnet._gen_mobilenet_v1(
+            "mobilenetv1_100", WIDTHS[name], act_layer=nn.ReLU, num_classes=classes
+        ).eval()
+    return built(name, classes=classes), theirs
 
 
 PARTS = {"conv_dw": "depthwise.0", "bn1": "depthwise.1", "conv_pw": "pointwise.0", "bn2": "pointwise.1"}
@@ -54,58 +56,26 @@ def renamed(key: str) -> str:
     return f"{ENDS[head]}.{name}"
 
 
-def twins(name: str) -> tuple[Net, nn.Module]:
-    theirs, ours = reference(name, 11), build(network(name, 11), device="meta")
-    draw = torch.Generator().manual_seed(5)
-    state: dict[str, Tensor] = {}
-    for key, old in theirs.state_dict().items():
-        noise = torch.randn(old.shape, generator=draw, dtype=torch.float64)
-        state[key] = (
-            noise * (2 / old[0].numel()) ** 0.5 if old.dim() > 1
-            else 0.1 * noise + 1.0 * key.endswith((".weight", "running_var")) if old.dim() else torch.tensor(0)
-        )  # fmt: skip
-    theirs.load_state_dict(state, assign=True)
-    ours.load_state_dict({renamed(k): t.clone() for k, t in state.items()}, assign=True)
-    return ours, theirs
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
 @pytest.mark.parametrize("name", WIDTHS)
-def test_keys_and_counts_are_timms(name: str, macs_of: Callable[..., int]) -> None:
-    theirs, total = reference(name).eval(), of(name)
-    state = {renamed(key): tuple(t.shape) for key, t in theirs.state_dict().items()}
-    assert list(trace(network(name)).weights.items()) == list(state.items())
-    assert list(build(network(name), device="meta").state_dict()) == list(state)
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
+def test_keys_norms_and_counts_are_timms(name: str, macs_of: Callable[..., int]) -> None:
+    ours, theirs = twins(name)
+    wanted = shapes(theirs, renamed)
+    assert list(ours.graph.weights.items()) == list(shapes(ours).items()) == list(wanted.items())
+    assert norms(ours) == norms(theirs, renamed)
+    assert_costs(ours, theirs, macs_of)
 
 
 @pytest.mark.parametrize("name", WIDTHS)
 def test_logits_are_timms(name: str) -> None:
     ours, theirs = twins(name)
-    draw = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for side in ((64, 64), (45, 71)):
-            image = torch.randn(2, 3, *side, generator=draw, dtype=torch.float64)
-            assert gap(ours.eval()(image), theirs.eval()(image)) <= 1e-9
+    alike(ours, theirs, renamed)
+    assert logits_differ(ours, theirs, (64, 64), (45, 71)) <= 1e-9
 
 
 def test_gradients_are_timms() -> None:
-    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()), torch.autograd.grad(net(image).square().mean(), list(net.parameters())),
-                 strict=True))
-        for net in twins("mobilenet_v1_025")
-    )  # fmt: skip
-    assert len(found) == len(wanted) == 3 * 27 + 2
-    floor = 1e-12 * max(float(g.abs().max()) for g in wanted.values())
-    for key, gradient in wanted.items():
-        assert float((found[renamed(key)] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + floor, key
+    ours, theirs = twins("mobilenet_v1_025", 11)
+    alike(ours, theirs, renamed)
+    assert trained_tensors(ours, theirs, image(64, 64, 2), renamed) == 3 * 27 + 2
 
 
 # Table 6 and, from its second row on, Table 7: net, side, million mult-adds, million parameters

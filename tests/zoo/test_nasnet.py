@@ -1,4 +1,4 @@
-"""NASNet-A: timm's large net, a mobile net made of timm's cells, CIFAR's first cell by hand, Tables 1 to 3."""
+"""NASNet-A: a mobile net made of timm's cells, CIFAR's first cell by hand, Tables 1 to 3, other cells."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convsmith import build, cost, trace
-from convsmith.nn import Net
 from convsmith.spec import AvgPool, Dropout, DropPath, Network, Norm, SpecError
 from convsmith.zoo import nasnet
 from convsmith.zoo.genotype import OPERATIONS, Genotype
+
+from .twins import alike, assert_costs, built, gap, lively, logits_differ, on_meta, shapes
 
 layers = pytest.importorskip("timm.layers", reason="timm's cells are the reference")
 cells = pytest.importorskip("timm.models.nasnet", reason="timm's cells are the reference")
@@ -72,90 +73,37 @@ class Mobile(nn.ModuleDict):
         return logits
 
 
-def reference(name: str, classes: int = 1000, **options: Any) -> nn.Module:
-    with torch.device("meta"):
-        return Mobile(classes) if name == "nasnet_a_mobile" else cells.NASNetALarge(classes, **options)
+def mobile() -> nn.Module:
+    with on_meta():
+        return Mobile().eval()
 
 
-def fill(*nets: nn.Module, copy: bool = False) -> None:
-    """The same tensors (or copies, where they change) in each of them, all cut from one stretch of noise."""
-    noise = torch.randn(1 << 23, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    state: dict[str, Tensor] = {}
-    for i, (key, old) in enumerate(nets[-1].state_dict().items()):
-        cut = noise[997 * i :][: old.numel()].view(old.shape)
-        if old.dim() > 1:
-            state[key] = cut * (2 / old[0].numel()) ** 0.5
-        else:
-            positive = key.endswith("running_var") or ("bn" in key and key.endswith("weight"))
-            state[key] = 0.1 * cut + positive if old.dim() else torch.tensor(0)
-    for net in nets:
-        net.load_state_dict({k: t.clone() if copy else t for k, t in state.items()}, strict=True, assign=True)
-
-
-def twins(name: str, ours: dict[str, Any] | None = None, theirs: dict[str, Any] | None = None) -> tuple[Net, nn.Module]:
-    pair = build(network(name, 11, **ours or {}), device="meta"), reference(name, 11, **theirs or {})
-    fill(*pair, copy=theirs is not None)
-    return pair
-
-
-def image(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-@pytest.mark.parametrize("name", ["nasnetalarge", "nasnet_a_mobile"])
-def test_keys_and_shapes_are_timms_in_the_same_order(name: str) -> None:
-    theirs, ours = reference(name), build(network(name), device="meta")
-    wanted = [(key, tuple(tensor.shape)) for key, tensor in theirs.state_dict().items()]
-    assert list(trace(network(name)).weights.items()) == wanted
-    assert [(k, tuple(t.shape)) for k, t in ours.state_dict().items()] == wanted
+def test_the_mobile_nets_keys_and_counts_are_timms_in_the_same_order(macs_of: Callable[..., int]) -> None:
+    """Keras counts the same 5,289,978; pretrainedmodels 0.7.4 and pytorchcv 0.0.74 do, when run."""
+    ours, theirs = built("nasnet_a_mobile"), mobile()
+    assert list(ours.graph.weights.items()) == list(shapes(ours).items()) == list(shapes(theirs).items())
     assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
+    assert_costs(ours, theirs, macs_of)
 
 
-@pytest.mark.parametrize("name", ["nasnetalarge", "nasnet_a_mobile"])
-def test_counts_are_timms(name: str, macs_of: Callable[..., int]) -> None:
-    """Keras counts the same 5,289,978 of the mobile net; pretrainedmodels 0.7.4 and pytorchcv 0.0.74 do, when run."""
-    total, theirs = cost(trace(network(name))), reference(name).eval()
-    buffers = sum(b.numel() for key, b in theirs.named_buffers() if "running" in key)
-    macs = macs_of(theirs, torch.empty(1, *trace(network(name)).input.shape, device="meta"))
-    assert (sum(p.numel() for p in theirs.parameters()), buffers, macs) == COUNTS[name]
-    assert (total.params, total.macs) == (COUNTS[name][0], macs)
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts(name: str) -> None:
+    graph = trace(network(name))
+    total, statistics = cost(graph), sum(shape[0] for key, shape in graph.weights.items() if "running" in key)
+    assert (total.params, statistics, total.macs) == COUNTS[name]
 
 
-@pytest.mark.parametrize(("name", "options"), [("nasnetalarge", {}), ("nasnet_a_mobile", {"zeros": True})])
-def test_logits_are_timms_in_evaluation(name: str, options: dict[str, Any]) -> None:
-    ours, theirs = twins(name, options)
-    for side in ((40, 40), (51, 70)):
-        with torch.no_grad():
-            assert gap(ours.eval()(image(1, 3, *side)), theirs.eval()(image(1, 3, *side))) <= 1e-9
-
-
-def test_gradients_and_running_statistics_are_timms() -> None:
-    ours, theirs = twins("nasnetalarge", {"filters": 192, "stem": 10}, {"num_features": 192, "stem_size": 10})
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()),
-                 torch.autograd.grad(net.train()(image(4, 3, 97, 97)).square().mean(), list(net.parameters())),
-                 strict=True))
-        for net in (ours, theirs)
-    )  # fmt: skip
-    assert list(found) == list(wanted)
-    floor = 1e-10 * max(float(g.abs().max()) for g in wanted.values())
-    for key, gradient in wanted.items():
-        assert float((found[key] - gradient).abs().max()) <= 1e-8 * float(gradient.abs().max()) + floor, key
-    buffers = dict(theirs.named_buffers())
-    assert all(torch.allclose(b, buffers[k], rtol=1e-9) for k, b in ours.named_buffers() if "running" in k)
+def test_the_mobile_nets_logits_are_those_of_timms_cells() -> None:
+    """If its means count padding at stride 2, as timm's do."""
+    ours, theirs = built("nasnet_a_mobile", zeros=True), mobile()
+    alike(ours, theirs)
+    assert logits_differ(ours, theirs, (40, 40), (51, 70)) <= 1e-9
 
 
 def test_normalisation_pooling_and_dropout() -> None:
     nodes = {name: [row.node for row in trace(network(name)).rows] for name in COUNTS}
     norms = {name: {(n.eps, n.momentum) for n in found if isinstance(n, Norm)} for name, found in nodes.items()}
-    theirs = {(m.eps, m.momentum) for m in reference("nasnetalarge").modules() if isinstance(m, nn.BatchNorm2d)}
-    assert norms["nasnetalarge"] == theirs == {(1e-3, 0.1)}
+    assert norms["nasnetalarge"] == {(1e-3, 0.1)}
     # the authors' argument scopes: decay 0.9997 and 1e-3 on ImageNet, 0.9 and 1e-5 on CIFAR-10; keep 0.5 and 1.0
     assert (norms["nasnet_a_mobile"], norms["nasnet_a_cifar"]) == ({(1e-3, 3e-4)}, {(1e-5, 0.1)})
     rates = [[n.rate for n in found if isinstance(n, Dropout | DropPath)] for found in nodes.values()]
@@ -175,9 +123,6 @@ def test_tables_1_to_3() -> None:
     (large, kept, wide), (mobile, _, narrow), (cifar, *_) = COUNTS.values()
     assert (printed(cifar, 1), printed(large + kept, 1), printed(large, 1)) == (3.3, 88.9, 88.8)
     assert (printed(mobile, 1), printed(narrow, 0), round(wide / 1e9, 1)) == (5.3, 564, 23.8)
-    total, graph = cost(trace(network("nasnet_a_cifar"))), trace(network("nasnet_a_cifar"))
-    statistics = sum(shape[0] for key, shape in graph.weights.items() if "running" in key)
-    assert (total.params, statistics, total.macs) == COUNTS["nasnet_a_cifar"]
     assert [n for n, *_ in COUNTS.values() if f"{n:,}" not in (inspect.getdoc(nasnet) or "")] == []
 
 
@@ -222,10 +167,10 @@ def test_end_points_are_the_authors(name: str) -> None:
 
 def test_cifars_first_cell_takes_the_stem_as_it_is() -> None:
     """No h_i-1 yet: h_i unsqueezed stands in, with 1x1 where its 96 maps do not fit (authors' nasnet_utils.py)."""
-    net = build(network("nasnet_a_cifar"), device="meta")
-    fill(net)
-    net.eval()
-    weights, h = net.cell_0.state_dict(), image(2, 96, 9, 12)  # type: ignore[union-attr]
+    net = built("nasnet_a_cifar")
+    net.load_state_dict(lively(net), assign=True)
+    draw = torch.Generator().manual_seed(3)
+    weights, h = net.cell_0.state_dict(), torch.randn(2, 96, 9, 12, generator=draw, dtype=torch.float64)  # type: ignore[union-attr]
 
     def norm(x: Tensor, key: str) -> Tensor:
         mean, var, scale, shift = (weights[f"{key}.{w}"] for w in ("running_mean", "running_var", "weight", "bias"))
@@ -292,8 +237,7 @@ def test_drop_path_rises_with_the_cells_and_spares_identities() -> None:
     assert rates[0] == pytest.approx(0.02)
     assert rates[-1] == pytest.approx(0.32)
     assert {round(b - a, 9) for a, b in pairwise(rates)} == {0.02}
-    dropped, bare = build(network("nasnet_a_mobile", drop_path=0.1), device="meta"), reference("nasnet_a_mobile")
-    assert list(dropped.state_dict()) == list(bare.state_dict())
+    assert list(built("nasnet_a_mobile", drop_path=0.1).state_dict()) == list(mobile().state_dict())
 
 
 def mutant(draw: random.Random) -> Genotype:

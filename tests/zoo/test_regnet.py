@@ -1,4 +1,4 @@
-"""RegNet: torchvision's fifteen nets, timm's, the paper's lists of top models, and Eq. 2 to 4 over the design space."""
+"""RegNet: the paper's forms as timm has them, its lists of top models, and Eq. 2 to 4 over the design space."""
 
 from __future__ import annotations
 
@@ -7,20 +7,32 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
-import torch
-from torch import Tensor, nn
-from torchvision import models
+from torch import nn
 from torchvision.models import regnet as tv
 
-from convsmith import build, cost, trace
-from convsmith.spec import Network, Norm, SpecError
+from convsmith import cost, trace
+from convsmith.nn import Net
+from convsmith.spec import Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import regnet
+
+from .twins import (
+    Rename,
+    alike,
+    assert_costs,
+    built,
+    image,
+    in_timm,
+    inverse,
+    logits_differ,
+    norms,
+    regnet_params,
+    shapes,
+    trained_tensors,
+)
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = list(regnet.VARIANTS)
@@ -53,109 +65,39 @@ def timm_name(name: str) -> str:
     return f"regnet{space}_{round(tenths):03}" + ("_tv" if twice else "")
 
 
-def in_timm(key: str) -> str:
+def timms(key: str) -> str:
+    """timm's key for ours."""
     for ours, theirs in TIMM.items():
         key = re.sub(ours, theirs, key)
     return re.sub(r"\.b(\d+)\.", lambda block: f".b{int(block[1]) + 1}.", key)
 
 
-@cache
-def in_torchvision(name: str, **options: int) -> tv.BlockParams:
-    """torchvision's own depths, widths and groups, which it computes with tensors (not on the meta device)."""
-    whole = tv.BlockParams.from_init_params
-    with (
-        patch.object(tv.BlockParams, "from_init_params", lambda **given: whole(**(given | options))),
-        patch.object(tv, "_regnet", lambda params, *_, **__: params),
-    ):
-        return models.get_model(name)
+def twins(name: str) -> tuple[Net, nn.Module, Rename]:
+    """Ours, timm's, and our key for timm's."""
+    ours = built(name)
+    return ours, in_timm(timm_name(name)), inverse(timms, ours)
 
 
-def reference(name: str, **options: int) -> nn.Module:
-    """torchvision's net, or timm's for what only the paper has; on the meta device."""
-    if name in LIBRARY:
-        params = in_torchvision(name, **options)
-        with torch.device("meta"):
-            return tv.RegNet(params).eval()
-    timm = pytest.importorskip("timm", reason="timm is the reference of the paper's forms")
-    with torch.device("meta"):
-        return timm.create_model(timm_name(name)).eval()
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_keys_norms_and_counts_are_timms(name: str, macs_of: Callable[..., int]) -> None:
+    ours, theirs, renamed = twins(name)
+    assert list(shapes(ours).items()) == list(shapes(theirs, renamed).items())
+    assert norms(ours) == norms(theirs, renamed)
+    assert_costs(ours, theirs, macs_of)
 
 
-NOISE = torch.randn(1 << 21, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_logits_are_timms(name: str) -> None:
+    ours, theirs, renamed = twins(name)
+    alike(ours, theirs, renamed)
+    sizes = ((32, 32), (33, 49)) if of(name).params < 2e7 else ((33, 49),)  # the largest take seconds
+    assert logits_differ(ours, theirs, *sizes) <= 1e-9
 
 
-def state_for(module: nn.Module) -> dict[str, Tensor]:
-    """Weights whose rows are windows into one stretch of noise, 257 numbers apart: the largest take no memory."""
-    state: dict[str, Tensor] = {}
-    for i, (key, old) in enumerate(module.state_dict().items()):
-        if old.dim() == 0:
-            state[key] = torch.tensor(0)
-        elif old.dim() == 1:
-            state[key] = NOISE[i : i + len(old)] * 0.1 + (1.0 if key.endswith((".weight", "running_var")) else 0.0)
-        else:
-            fan, start = old[0].numel(), 101 * i
-            stretch = NOISE[start : start + 257 * len(old) + fan] * (1.5 / fan) ** 0.5
-            state[key] = stretch.as_strided(old.shape, (257, *old.stride()[1:]))
-    return state
-
-
-def twins(name: str) -> tuple[nn.Module, nn.Module, Callable[[str], str]]:
-    """Ours and the reference on the same tensors, and what the reference calls our keys. 128GF is cut short."""
-    options = {"depth": 14} if name == "regnet_y_128gf" else {}
-    ours, theirs = build(network(name, **options), device="meta").eval(), reference(name, **options)
-    rename = str if name in LIBRARY else in_timm
-    state = state_for(ours)
-    ours.load_state_dict(state, strict=True, assign=True)
-    theirs.load_state_dict({rename(key): tensor for key, tensor in state.items()}, strict=True, assign=True)
-    return ours, theirs, rename
-
-
-def image(rows: int, cols: int, many: int = 1) -> Tensor:
-    return torch.randn(many, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-
-def test_every_regnet_of_torchvision_is_here() -> None:
-    assert set(LIBRARY) == {name for name in models.list_models(models) if name.startswith("regnet_")}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_keys_shapes_parameters_and_multiply_adds_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
-    """torchvision registers a block's projection first; else the order, too, is its own."""
-    theirs, total = reference(name), of(name)
-    rename = str if name in LIBRARY else in_timm
-    shapes = {rename(key): tuple(t.shape) for key, t in build(network(name), device="meta").state_dict().items()}
-    assert shapes == {key: tuple(t.shape) for key, t in theirs.state_dict().items()}
-    assert [k for k in shapes if "proj" not in k] == [k for k in theirs.state_dict() if "proj" not in k]
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
-    norms = {(m.eps, m.momentum) for m in theirs.modules() if isinstance(m, nn.BatchNorm2d)}
-    assert {(r.node.eps, r.node.momentum) for r in trace(network(name)).rows if isinstance(r.node, Norm)} == norms
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_logits_are_the_references(name: str) -> None:
-    ours, theirs, _ = twins(name)
-    with torch.no_grad():
-        for size in ((33, 49), (32, 32)) if of(name).params < 2e7 else ((33, 49),):  # the largest take seconds
-            found, wanted = ours(image(*size)), theirs(image(*size))
-            assert wanted.abs().max() > 0.01
-            assert float((found - wanted).abs().max() / wanted.abs().max()) <= 1e-9
-
-
-@pytest.mark.parametrize("name", ["regnet_y_400mf", "regnet_x_200mf"])
-def test_gradients_are_the_references(name: str) -> None:
-    *pair, rename = twins(name)
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()), torch.autograd.grad(
-            nn.functional.cross_entropy(net.train()(image(64, 64, 2)), torch.tensor([1, 2])), list(net.parameters())
-        ), strict=True))
-        for net in pair
-    )  # fmt: skip
-    assert {rename(key) for key in found} == set(wanted)
-    floor = 1e-12 * max(float(g.abs().max()) for g in wanted.values())
-    for key, gradient in found.items():
-        other = wanted[rename(key)]
-        assert float((gradient - other).abs().max()) <= 1e-9 * float(other.abs().max()) + floor, key
+def test_the_papers_gradients_are_timms() -> None:
+    ours, theirs, renamed = twins("regnet_x_200mf")
+    alike(ours, theirs, renamed)
+    assert trained_tensors(ours, theirs, image(64, 64, 2), renamed) == 3 * (1 + 3 * 13 + 4) + 2
 
 
 def stages(name: str) -> list[tuple[int, int]]:
@@ -169,7 +111,7 @@ def stages(name: str) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_stages_are_torchvisions(name: str) -> None:
-    theirs = in_torchvision(name)
+    theirs = regnet_params(name)
     assert stages(name) == list(zip(theirs.depths, theirs.widths, strict=True))
 
 

@@ -1,9 +1,10 @@
-"""ResNet v2 against timm's class and Fig. 4 written out, and the paper's printed parameters."""
+"""ResNet v2: the paper's nets against timm's class rearranged, Fig. 4 written out, and the printed parameters."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convsmith import build, cost, trace
+from convsmith.nn import Net
 from convsmith.spec import Conv, Linear, Network, Seq, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import resnet_v2
 
+from .twins import (
+    Rename,
+    alike,
+    assert_costs,
+    built,
+    gap,
+    image,
+    lively,
+    logits_differ,
+    norms,
+    on_meta,
+    shapes,
+    trained_tensors,
+)
+
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
-TIMM = ["resnetv2_50", "resnetv2_101", "resnetv2_152"]
 IMAGENET = {"resnetv2_152_paper": (3, 8, 36, 3), "resnetv2_200": (3, 24, 36, 3)}
 CIFAR = {"resnetv2_110": (True, 18), "resnetv2_164": (False, 18), "resnetv2_1001": (False, 111)}
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,16 +47,14 @@ def of(name: str, **options: object) -> Cost:
     return cost(trace(network(name, **options)))
 
 
-def reference(name: str) -> nn.Module:
-    """timm's net on the meta device; for the paper's own nets timm's class, rearranged as the authors' code is."""
-    timm = pytest.importorskip("timm", reason="timm is the reference of pre-activation nets")
+def rearranged(name: str) -> nn.Module:
+    """timm's class on the meta device, its stem and strides as in the authors' code."""
+    pytest.importorskip("timm", reason="timm is the reference of pre-activation nets")
     from timm.layers import BatchNormAct2d, create_conv2d
     from timm.models.resnetv2 import ResNetV2
 
     layers = {"norm_layer": BatchNormAct2d, "conv_layer": create_conv2d}
-    with torch.device("meta"):
-        if name in TIMM:
-            return timm.create_model(name).eval()
+    with on_meta():
         if name in IMAGENET:
             net = ResNetV2(list(IMAGENET[name]), **layers)
             stem = {"conv": net.stem.conv, "norm": net.stages[0].blocks[0].norm1, "pool": net.stem.pool}
@@ -61,76 +75,36 @@ def reference(name: str) -> nn.Module:
     return net.eval()
 
 
-def state_for(module: nn.Module) -> dict[str, Tensor]:
-    """Weights that keep signals of order one, all cut from one stretch of noise."""
-    noise = torch.randn(1 << 18, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    state: dict[str, Tensor] = {}
-    for i, (key, tensor) in enumerate(module.state_dict().items()):
-        start, many = 997 * i % len(noise), tensor.numel()
-        source = noise if start + many <= len(noise) else noise.repeat(-(-(start + many) // len(noise)))
-        cut = source[start : start + many].view(tensor.shape)
-        scale, shift = (1.5 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.1, 0.0
-        if tensor.dim() == 1 and key.endswith(("running_var", ".weight")):
-            shift = 1.0
-        state[key] = cut * scale + shift if tensor.is_floating_point() else torch.zeros_like(tensor, device="cpu")
-    return state
-
-
 def renamed(name: str, key: str) -> str:
     """Our key for timm's: in the CIFAR nets the first activation belongs to the first unit."""
     return key.replace("stem.norm.", "stages.0.blocks.0.norm1.") if name in CIFAR else key
 
 
-def twins(name: str) -> tuple[nn.Module, nn.Module]:
-    ours, theirs = build(network(name), device="meta").eval(), reference(name)
-    state = state_for(theirs)
-    theirs.load_state_dict(state, strict=True, assign=True)
-    ours.load_state_dict({renamed(name, key): tensor for key, tensor in state.items()}, strict=True, assign=True)
-    return ours, theirs
+def twins(name: str) -> tuple[Net, nn.Module, Rename]:
+    return built(name), rearranged(name), partial(renamed, name)
 
 
-def image(rows: int, cols: int) -> Tensor:
-    return torch.randn(2, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-@pytest.mark.parametrize("name", resnet_v2.VARIANTS)
-def test_keys_parameters_and_multiply_adds_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
+@pytest.mark.parametrize("name", [*IMAGENET, *CIFAR])
+def test_keys_norms_parameters_and_multiply_adds_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
     """timm registers a block's projection first, so its keys come in another order."""
-    theirs, total = reference(name), of(name)
-    ours = {key: tensor.shape for key, tensor in build(network(name), device="meta").state_dict().items()}
-    assert ours == {renamed(name, key): tensor.shape for key, tensor in theirs.state_dict().items()}
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    side = resnet_v2.VARIANTS[name].side
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, side, side, device="meta"))
+    ours, theirs, ours_for = twins(name)
+    assert shapes(ours) == shapes(theirs, ours_for)
+    assert norms(ours) == norms(theirs, ours_for)
+    assert_costs(ours, theirs, macs_of)
 
 
-@pytest.mark.parametrize("name", resnet_v2.VARIANTS)
+@pytest.mark.parametrize("name", [*IMAGENET, *CIFAR])
 def test_logits_are_the_references(name: str) -> None:
-    ours, theirs = twins(name)
-    with torch.no_grad():
-        for size in ((8, 8), (7, 13)) if name in CIFAR else ((32, 32), (33, 49)):
-            assert gap(ours(image(*size)[:1]), theirs(image(*size)[:1])) <= 1e-9
+    ours, theirs, ours_for = twins(name)
+    alike(ours, theirs, ours_for)
+    sizes = ((8, 8), (7, 13)) if name in CIFAR else ((32, 32), (33, 49))
+    assert logits_differ(ours, theirs, *sizes) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["resnetv2_50", "resnetv2_110"])
-def test_gradients_are_the_references(name: str) -> None:
-    found = []
-    for net in twins(name):
-        net.train()
-        loss = nn.functional.cross_entropy(net(image(33, 33)), torch.tensor([1, 2]))
-        gradients = torch.autograd.grad(loss, list(net.parameters()))
-        found.append(dict(zip(dict(net.named_parameters()), gradients, strict=True)))
-    ours, theirs = found
-    least = 1e-12 * max(float(g.abs().max()) for g in theirs.values())
-    assert len(ours) == len(theirs)
-    for key, gradient in theirs.items():
-        difference = float((ours[renamed(name, key)] - gradient).abs().max())
-        assert difference <= 1e-9 * float(gradient.abs().max()) + least, key
+def test_gradients_are_the_references() -> None:
+    ours, theirs, ours_for = twins("resnetv2_110")
+    alike(ours, theirs, ours_for)
+    assert trained_tensors(ours, theirs, image(33, 33, 2), ours_for) == 111 + 2 * 109 + 2
 
 
 def fig_4(order: str, x: Tensor, state: dict[str, Tensor], stride: int, project: bool) -> Tensor:
@@ -168,7 +142,7 @@ def test_a_unit_is_fig_4s_in_each_order(order: str, stride: int, project: bool) 
     width = 12 if project else 8
     unit = resnet_v2.unit(resnet_v2.basic(width, stride), order, stride, project, "shared" if project else "own")
     net = build(Seq(block=unit), side=9, channels=8, device="meta").eval()
-    state = state_for(net)
+    state = lively(net)
     net.load_state_dict(state, strict=True, assign=True)
     x = torch.randn(2, 8, 9, 7, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     with torch.no_grad():

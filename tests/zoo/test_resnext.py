@@ -1,4 +1,4 @@
-"""ResNeXt against torchvision's and timm's nets, Fig. 3's forms against each other, and the paper's tables."""
+"""ResNeXt: Fig. 3's forms against each other, CIFAR's nets against torchvision's class, and the paper's tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model
 from torchvision.models import resnet as tv
 
 from convsmith import build, cost, trace
@@ -18,8 +17,10 @@ from convsmith.spec import Conv, Linear, Network, Seq, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import resnext
 
+from .twins import alike, assert_costs, built, gap, lively, logits_differ, norms, on_meta, shapes
+
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
-LIBRARY = [name for name, found in resnext.VARIANTS.items() if found.provenance != "paper"]
+CIFAR = [name for name, found in resnext.VARIANTS.items() if found.provenance == "paper"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -31,86 +32,30 @@ def of(name: str, **options: object) -> Cost:
     return cost(trace(network(name, **options)))
 
 
-def reference(name: str) -> nn.Module:
-    """The library's own net on the meta device; the CIFAR nets are torchvision's class, its ends changed."""
-    with torch.device("meta"):
-        if name.startswith("resnext29"):
-            groups = int(name.split("_")[1].split("x")[0])
-            net = tv.ResNet(tv.Bottleneck, [3, 3, 3, 1], 10, groups=groups, width_per_group=64)
-            net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-            net.maxpool, net.layer4, net.fc = nn.Identity(), nn.Identity(), nn.Linear(1024, 10)
-            return net.eval()
-        if resnext.VARIANTS[name].provenance == "torchvision":
-            return get_model(name).eval()
-        timm = pytest.importorskip("timm", reason="timm is the reference of this variant")
-        return timm.create_model(name).eval()
+def cifars(name: str) -> nn.Module:
+    """torchvision's class on the meta device, its ends changed."""
+    with on_meta():
+        groups = int(name.split("_")[1].split("x")[0])
+        net = tv.ResNet(tv.Bottleneck, [3, 3, 3, 1], 10, groups=groups, width_per_group=64)
+        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        net.maxpool, net.layer4, net.fc = nn.Identity(), nn.Identity(), nn.Linear(1024, 10)
+    return net.eval()
 
 
-def state_for(module: nn.Module) -> dict[str, Tensor]:
-    """Weights that keep signals of order one, all cut from one stretch of noise."""
-    noise = torch.randn(1 << 18, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    state: dict[str, Tensor] = {}
-    for i, (key, tensor) in enumerate(module.state_dict().items()):
-        start, many = 997 * i % len(noise), tensor.numel()
-        source = noise if start + many <= len(noise) else noise.repeat(-(-(start + many) // len(noise)))
-        cut = source[start : start + many].view(tensor.shape)
-        scale, shift = (1.5 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.1, 0.0
-        if tensor.dim() == 1 and key.endswith(("running_var", ".weight")):
-            shift = 1.0
-        state[key] = cut * scale + shift if tensor.is_floating_point() else torch.zeros_like(tensor, device="cpu")
-    return state
-
-
-def twins(name: str) -> tuple[nn.Module, nn.Module]:
-    ours, theirs = build(network(name), device="meta").eval(), reference(name)
-    state = state_for(theirs)
-    for net in (ours, theirs):
-        net.load_state_dict(state, strict=True, assign=True)
-    return ours, theirs
-
-
-def image(rows: int, cols: int) -> Tensor:
-    return torch.randn(2, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-@pytest.mark.parametrize("name", resnext.VARIANTS)
-def test_keys_shapes_parameters_and_multiply_adds_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
-    theirs, ours, total = reference(name), build(network(name), device="meta"), of(name)
-    assert [(k, t.shape) for k, t in ours.state_dict().items()] == [
-        (k, t.shape) for k, t in theirs.state_dict().items()
-    ]
+@pytest.mark.parametrize("name", CIFAR)
+def test_the_cifar_nets_keys_norms_and_counts_are_the_references(name: str, macs_of: Callable[..., int]) -> None:
+    ours, theirs = built(name), cifars(name)
+    assert list(shapes(ours).items()) == list(shapes(theirs).items())
     assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    side = resnext.VARIANTS[name].side
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, side, side, device="meta"))
+    assert norms(ours) == norms(theirs)
+    assert_costs(ours, theirs, macs_of)
 
 
-@pytest.mark.parametrize("name", resnext.VARIANTS)
-def test_logits_are_the_references(name: str) -> None:
-    ours, theirs = twins(name)
-    sizes = ((8, 8), (7, 12)) if name.startswith("resnext29") else ((32, 32), (33, 49))
-    with torch.no_grad():
-        for size in sizes:
-            assert gap(ours(image(*size)[:1]), theirs(image(*size)[:1])) <= 1e-9
-
-
-def test_gradients_are_torchvisions() -> None:
-    found = []
-    for net in twins("resnext50_32x4d"):
-        net.train()
-        loss = nn.functional.cross_entropy(net(image(48, 48)), torch.tensor([1, 2]))
-        gradients = torch.autograd.grad(loss, list(net.parameters()))
-        found.append(dict(zip(dict(net.named_parameters()), gradients, strict=True)))
-    ours, theirs = found
-    assert list(ours) == list(theirs)
-    least = 1e-12 * max(float(g.abs().max()) for g in theirs.values())
-    for key, gradient in theirs.items():
-        assert float((ours[key] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + least, key
+@pytest.mark.parametrize("name", CIFAR)
+def test_the_cifar_nets_logits_are_the_references(name: str) -> None:
+    ours, theirs = built(name), cifars(name)
+    alike(ours, theirs)
+    assert logits_differ(ours, theirs, (8, 8), (7, 12)) <= 1e-9
 
 
 def rearranged(state: dict[str, Tensor], cardinality: int, *, split_end: bool) -> dict[str, Tensor]:
@@ -136,7 +81,7 @@ def test_the_three_forms_of_fig_3_compute_the_same(
         return build(Seq(block=node), side=9, channels=entering, device="meta").train(training)
 
     grouped = block("c")
-    state = state_for(grouped)
+    state = lively(grouped)
     x = torch.randn(2, entering, 9, 7, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     outputs = []
     for form in "cba":
@@ -189,7 +134,7 @@ def test_the_depth_in_a_name_counts_convolutions_off_the_shortcut_and_the_linear
     assert f"resnext{depth}_" in name
 
 
-ROWS = {f"torchvision/{n}.IMAGENET1K_V1": n for n in LIBRARY if resnext.VARIANTS[n].weights} | {
+ROWS = {f"torchvision/{n}.IMAGENET1K_V1": n for n, found in resnext.VARIANTS.items() if found.weights} | {
     "imgclsmob/resnext101_32x4d": "resnext101_32x4d",
     "imgclsmob/resnext29_16x64d_cifar10": "resnext29_16x64d",
 }

@@ -1,4 +1,4 @@
-"""SENet against timm's nets, and the paper's printed costs."""
+"""SENet: the paper's nets against timm's port of the authors' code, and the printed costs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from convsmith import build, cost, spec, trace
+from convsmith import cost, spec, trace
+from convsmith.nn import Net
 from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import resnext, senet
+
+from .twins import alike, assert_costs, built, in_timm, logits_differ, norms, shapes
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 PAPER = [name for name in senet.VARIANTS if name.endswith("_paper")]
@@ -29,84 +31,31 @@ def of(name: str, **options: object) -> Cost:
     return cost(trace(network(name, **options)))
 
 
-def reference(name: str) -> nn.Module:
-    """timm's net; for the paper's own its `legacy_` port of the authors' Caffe code, pooling as ResNet does."""
-    timm = pytest.importorskip("timm", reason="timm is the reference of these variants")
-    with torch.device("meta"):
-        if name not in PAPER:
-            return timm.create_model(name).eval()
-        net = timm.create_model(f"legacy_{name.removesuffix('_paper')}")
-        net.pool0 = nn.MaxPool2d(3, 2, 1)  # Caffe's hangs over the far edge: ceil_mode without padding
-        return net.eval()
+def twins(name: str) -> tuple[Net, nn.Module]:
+    """Ours and timm's `legacy_` port of the authors' Caffe code, pooling as ResNet does."""
+    theirs = in_timm(f"legacy_{name.removesuffix('_paper')}")
+    theirs.pool0 = nn.MaxPool2d(3, 2, 1)  # Caffe's hangs over the far edge: ceil_mode without padding
+    return built(name), theirs
 
 
 def renamed(key: str) -> str:
-    """Our key for one of timm's legacy nets; its other nets have ours."""
+    """Our key for one of timm's legacy nets."""
     return re.sub(r"^layer0\.", "", key).replace(".se_module.", ".se.").replace("last_linear.", "fc.")
 
 
-def state_for(module: nn.Module) -> dict[str, Tensor]:
-    """Weights that keep signals of order one, all cut from one stretch of noise."""
-    noise = torch.randn(1 << 18, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    state: dict[str, Tensor] = {}
-    for i, (key, tensor) in enumerate(module.state_dict().items()):
-        start, many = 997 * i % len(noise), tensor.numel()
-        source = noise if start + many <= len(noise) else noise.repeat(-(-(start + many) // len(noise)))
-        cut = source[start : start + many].view(tensor.shape)
-        scale, shift = (1.5 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.1, 0.0
-        if tensor.dim() == 1 and key.endswith(("running_var", ".weight")):
-            shift = 1.0
-        state[key] = cut * scale + shift if tensor.is_floating_point() else torch.zeros_like(tensor, device="cpu")
-    return state
-
-
-def twins(name: str) -> tuple[nn.Module, nn.Module]:
-    ours, theirs = build(network(name), device="meta").eval(), reference(name)
-    state = state_for(theirs)
-    theirs.load_state_dict(state, strict=True, assign=True)
-    ours.load_state_dict({renamed(key): tensor for key, tensor in state.items()}, strict=True, assign=True)
-    return ours, theirs
-
-
-def image(rows: int, cols: int) -> Tensor:
-    return torch.randn(2, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-@pytest.mark.parametrize("name", senet.VARIANTS)
-def test_keys_parameters_and_multiply_adds_are_timms(name: str, macs_of: Callable[..., int]) -> None:
-    theirs, total = reference(name), of(name)
-    ours = [(key, tensor.shape) for key, tensor in build(network(name), device="meta").state_dict().items()]
-    assert ours == [(renamed(key), tensor.shape) for key, tensor in theirs.state_dict().items()]
-    assert name in PAPER or all(renamed(key) == key for key in theirs.state_dict())
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
-
-
-@pytest.mark.parametrize("name", senet.VARIANTS)
-def test_logits_are_timms(name: str) -> None:
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_keys_norms_and_counts_are_timms(name: str, macs_of: Callable[..., int]) -> None:
     ours, theirs = twins(name)
-    with torch.no_grad():
-        for size in ((32, 32), (33, 49)):
-            assert gap(ours(image(*size)[:1]), theirs(image(*size)[:1])) <= 1e-9
+    assert list(shapes(ours).items()) == list(shapes(theirs, renamed).items())
+    assert norms(ours) == norms(theirs, renamed)
+    assert_costs(ours, theirs, macs_of)
 
 
-def test_gradients_are_timms() -> None:
-    found = []
-    for net in twins("seresnet50"):
-        net.train()
-        loss = nn.functional.cross_entropy(net(image(33, 48)), torch.tensor([1, 2]))
-        gradients = torch.autograd.grad(loss, list(net.parameters()))
-        found.append(dict(zip(dict(net.named_parameters()), gradients, strict=True)))
-    ours, theirs = found
-    assert list(ours) == list(theirs)
-    least = 1e-12 * max(float(g.abs().max()) for g in theirs.values())
-    for key, gradient in theirs.items():
-        assert float((ours[key] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + least, key
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_logits_are_timms(name: str) -> None:
+    ours, theirs = twins(name)
+    alike(ours, theirs, renamed)
+    assert logits_differ(ours, theirs, (32, 32), (33, 49)) <= 1e-9
 
 
 # Table 2, GFLOPs: ours with gates, ours without, printed without ("re-implementation") and with ("SENet")

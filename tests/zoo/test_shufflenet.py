@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from convsmith import build, cost, trace
+from convsmith import cost, trace
+from convsmith.nn import Net
 from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.zoo import shufflenet
+
+from .twins import alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 GROUPS = (1, 2, 3, 4, 8)
@@ -83,62 +86,31 @@ TABLE1 = {
 }
 
 
-def twins(groups: int) -> tuple[nn.Module, nn.Module]:
-    theirs = Plain(groups, TABLE1[groups][:3], 11)
-    ours = build(network(f"shufflenet_g{groups}", 11), device="meta")
-    draw = torch.Generator().manual_seed(5)
-    state: dict[str, Tensor] = {}
-    for key, old in theirs.state_dict().items():
-        noise = torch.randn(old.shape, generator=draw, dtype=torch.float64)
-        state[key] = (
-            noise * (2 / old[0].numel()) ** 0.5 if old.dim() > 1
-            else 0.1 * noise + 1.0 * key.endswith((".weight", "running_var")) if old.dim() else torch.tensor(0)
-        )  # fmt: skip
-    for net in (ours, theirs):
-        net.load_state_dict({key: tensor.clone() for key, tensor in state.items()}, assign=True)
-    return ours, theirs
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
+def twins(groups: int, classes: int = 1000) -> tuple[Net, nn.Module]:
+    with on_meta():
+        theirs = Plain(groups, TABLE1[groups][:3], classes).eval()
+    return built(f"shufflenet_g{groups}", classes=classes), theirs
 
 
 @pytest.mark.parametrize("groups", GROUPS)
-def test_keys_and_counts_are_those_of_fig_2_in_torch(groups: int, macs_of: Callable[..., int]) -> None:
-    with torch.device("meta"):
-        theirs = Plain(groups, TABLE1[groups][:3], 1000).eval()
-    ours, total = network(f"shufflenet_g{groups}"), cost(trace(network(f"shufflenet_g{groups}")))
-    state = {key: tuple(t.shape) for key, t in theirs.state_dict().items()}
-    assert list(trace(ours).weights.items()) == list(state.items())
-    assert list(build(ours, device="meta").state_dict()) == list(state)
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
+def test_keys_norms_and_counts_are_those_of_fig_2_in_torch(groups: int, macs_of: Callable[..., int]) -> None:
+    ours, theirs = twins(groups)
+    assert list(ours.graph.weights.items()) == list(shapes(ours).items()) == list(shapes(theirs).items())
+    assert norms(ours) == norms(theirs)
+    assert_costs(ours, theirs, macs_of)
 
 
 @pytest.mark.parametrize("groups", GROUPS)
 def test_logits_are_those_of_fig_2_in_torch(groups: int) -> None:
     ours, theirs = twins(groups)
-    draw = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for side in ((64, 64), (45, 71)):
-            image = torch.randn(2, 3, *side, generator=draw, dtype=torch.float64)
-            assert gap(ours.eval()(image), theirs.eval()(image)) <= 1e-9
+    alike(ours, theirs)
+    assert logits_differ(ours, theirs, (64, 64), (45, 71)) <= 1e-9
 
 
 def test_gradients_are_those_of_fig_2_in_torch() -> None:
-    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    found, wanted = (
-        dict(zip(dict(net.named_parameters()), torch.autograd.grad(net(image).square().mean(), list(net.parameters())),
-                 strict=True))
-        for net in twins(3)
-    )  # fmt: skip
-    assert list(found) == list(wanted)
-    assert len(wanted) == 3 * (1 + 3 * 16) + 2
-    floor = 1e-12 * max(float(g.abs().max()) for g in wanted.values())
-    for key, gradient in wanted.items():
-        assert float((found[key] - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + floor, key
+    ours, theirs = twins(3, 11)
+    alike(ours, theirs)
+    assert trained_tensors(ours, theirs, image(64, 64, 2)) == 3 * (1 + 3 * 16) + 2
 
 
 @pytest.mark.parametrize("groups", GROUPS)

@@ -1,4 +1,4 @@
-"""Wide ResNet against torchvision's nets, timm's pre-activation class, and the paper's printed parameters."""
+"""Wide ResNet: CIFAR's nets against timm's pre-activation class, and the paper's printed parameters."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from math import floor
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor, nn
-from torchvision.models import get_model
+from torch import nn
 
-from convsmith import build, cost, trace
+from convsmith import cost, trace
 from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import wide_resnet
+
+from .twins import alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 TORCHVISION = ["wide_resnet50_2", "wide_resnet101_2"]
@@ -33,13 +33,13 @@ def of(name: str, **options: object) -> Cost:
     return cost(trace(network(name, **options)))
 
 
-def reference(depth: int, widen: int) -> nn.Module:
+def pre_activation(depth: int, widen: int) -> nn.Module:
     """WRN-depth-widen as timm's class for pre-activation, with a CIFAR stem, on the meta device."""
     pytest.importorskip("timm", reason="timm's pre-activation class is the reference of the CIFAR nets")
     from timm.layers import BatchNormAct2d, create_conv2d
     from timm.models.resnetv2 import ResNetV2
 
-    with torch.device("meta"):
+    with on_meta():
         net = ResNetV2(
             [(depth - 4) // 6] * 3, tuple(widen * c for c in (16, 32, 64)), 10, stem_chs=16, basic=True,
             bottle_ratio=1.0, norm_layer=BatchNormAct2d, conv_layer=partial(create_conv2d),
@@ -55,87 +55,22 @@ def renamed(key: str) -> str:
     return key.replace("stem.conv.", "conv1.").replace("head.fc.", "fc.")
 
 
-def state_for(module: nn.Module) -> dict[str, Tensor]:
-    """Weights that keep signals of order one, all cut from one stretch of noise."""
-    noise = torch.randn(1 << 18, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    state: dict[str, Tensor] = {}
-    for i, (key, tensor) in enumerate(module.state_dict().items()):
-        start, many = 997 * i % len(noise), tensor.numel()
-        source = noise if start + many <= len(noise) else noise.repeat(-(-(start + many) // len(noise)))
-        cut = source[start : start + many].view(tensor.shape)
-        scale, shift = (1.5 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.1, 0.0
-        if tensor.dim() == 1 and key.endswith(("running_var", ".weight")):
-            shift = 1.0
-        state[key] = cut * scale + shift if tensor.is_floating_point() else torch.zeros_like(tensor, device="cpu")
-    return state
-
-
-def image(rows: int, cols: int) -> Tensor:
-    return torch.randn(2, 3, rows, cols, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    assert b.abs().max() > 0.01
-    return float((a - b).abs().max() / b.abs().max())
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_keys_parameters_and_multiply_adds_are_torchvisions(name: str, macs_of: Callable[..., int]) -> None:
-    with torch.device("meta"):
-        theirs = get_model(name).eval()
-    ours, total = build(network(name), device="meta"), of(name)
-    assert [(k, t.shape) for k, t in ours.state_dict().items()] == [
-        (k, t.shape) for k, t in theirs.state_dict().items()
-    ]
-    assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 224, 224, device="meta"))
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_logits_are_torchvisions(name: str) -> None:
-    with torch.device("meta"):
-        theirs = get_model(name).eval()
-    ours, state = build(network(name), device="meta").eval(), state_for(theirs)
-    for net in (ours, theirs):
-        net.load_state_dict(state, strict=True, assign=True)
-    with torch.no_grad():
-        for size in ((32, 32), (33, 49)):
-            assert gap(ours(image(*size)[:1]), theirs(image(*size)[:1])) <= 1e-9
-
-
 @pytest.mark.parametrize(("depth", "widen"), [*CIFAR.values(), (10, 1)])
 def test_a_cifar_net_is_timms_pre_activation_net(depth: int, widen: int, macs_of: Callable[..., int]) -> None:
-    theirs = reference(depth, widen)
-    total = of("wrn_28_10", depth=depth, widen=widen)
-    assert total.params == sum(p.numel() for p in theirs.parameters())
-    assert total.macs == macs_of(theirs, torch.empty(1, 3, 32, 32, device="meta"))
-    state = state_for(theirs)
-    theirs.load_state_dict(state, strict=True, assign=True)
-    ours = build(network("wrn_28_10", depth=depth, widen=widen), device="meta").eval()
-    found = {renamed(key): tensor for key, tensor in state.items()} | {"fc.weight": state["head.fc.weight"].flatten(1)}
-    assert {k: t.shape for k, t in ours.state_dict().items()} == {k: t.shape for k, t in found.items()}
-    ours.load_state_dict(found, strict=True, assign=True)
-    with torch.no_grad():
-        for size in ((8, 8), (7, 13)):
-            assert gap(ours(image(*size)[:1]), theirs(image(*size)[:1])) <= 1e-9
+    ours, theirs = built("wrn_28_10", depth=depth, widen=widen), pre_activation(depth, widen)
+    wanted = shapes(theirs, renamed)
+    assert shapes(ours) == wanted | {"fc.weight": wanted["fc.weight"][:2]}  # timm's is a 1x1 convolution
+    assert norms(ours) == norms(theirs, renamed)
+    assert_costs(ours, theirs, macs_of)
+    alike(ours, theirs, renamed)
+    assert logits_differ(ours, theirs, (8, 8), (7, 13)) <= 1e-9
 
 
 def test_gradients_are_timms() -> None:
-    theirs, ours = reference(10, 2).train(), build(network("wrn_28_10", depth=10, widen=2), device="meta").train()
-    state = state_for(theirs)
-    theirs.load_state_dict(state, assign=True)
-    copies = {renamed(k): t.clone() for k, t in state.items()}
-    ours.load_state_dict(copies | {"fc.weight": copies["fc.weight"].flatten(1)}, assign=True)
-    found = []
-    for net in (ours, theirs):
-        loss = nn.functional.cross_entropy(net(image(12, 12)), torch.tensor([1, 2]))
-        gradients = torch.autograd.grad(loss, list(net.parameters()))
-        found.append(dict(zip(dict(net.named_parameters()), gradients, strict=True)))
-    assert len(found[0]) == len(found[1]) == 3 * 6 + 3 + 5  # three units, their projections, both ends
-    for key, gradient in found[1].items():
-        mine = found[0][renamed(key)].view_as(gradient)
-        assert float((mine - gradient).abs().max()) <= 1e-9 * float(gradient.abs().max()) + 1e-13, key
+    ours, theirs = built("wrn_28_10", depth=10, widen=2), pre_activation(10, 2)
+    alike(ours, theirs, renamed)
+    # three units, their projections, both ends
+    assert trained_tensors(ours, theirs, image(12, 12, 2), renamed) == 3 * 6 + 3 + 5
 
 
 # Tables 4 and 5: depth, widen, parameters in millions
