@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -18,8 +20,7 @@ from convsmith.spec.errors import ImportFailed
 
 def export(module: nn.Module, image: Tensor) -> Program:
     """Export in evaluation mode. Raises ImportFailed with torch's reason in one sentence."""
-    with _evaluating(module), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's notes to itself: none concerns the caller
+    with _evaluating(module), _quiet():
         try:
             program = torch.export.export(module, (image,))
         except Exception as error:  # the exporter hands on whatever the module raises
@@ -75,6 +76,20 @@ def _refs(value: Any) -> Any:
 
 def _shape(value: Tensor) -> tuple[int, ...]:
     return tuple(int(size) for size in value.shape)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's notes to itself, of which none concerns the caller."""
+    logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # where a failed export prints what it had
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 @contextmanager
