@@ -12,7 +12,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from convsmith.spec.node import Category
-from convsmith.spec.trace import Graph, Row
+from convsmith.spec.trace import INPUT, Graph, Row
 
 BYTES = 4
 """Bytes of one float32 value."""
@@ -130,12 +130,14 @@ def cost(graph: Graph, *, train: bool = False) -> Cost:
 
 
 def _layer(graph: Graph, row: Row, known: dict[int, tuple[Any, ...]]) -> LayerCost:
-    path, node, _, facts, tap = row
+    path, node, inputs, facts, tap = row
     key = id(facts)  # the graph keeps them alive; equal layers on equal inputs share them
     found = known.get(key)
     if found is None:
-        buffers = sum([prod(w.shape) for w in facts.weights if not w.trainable])
-        reads = sum([sig.elements for sig in graph.sigs(row)])  # equal facts come of equal inputs
-        work = (facts.params, buffers, facts.macs, facts.ops, facts.out.elements, reads)
-        found = known[key] = (node.label, node.category, facts.out.shape, *work)
+        buffers = sum([prod(shape) for _, shape, trainable in facts.weights if not trainable])
+        reads, out = 0, facts.out  # equal facts come of equal inputs
+        for index in inputs:
+            reads += (graph.rows[index].facts.out if index != INPUT else graph.input).elements
+        work = (facts.params, buffers, facts.macs, facts.ops, out.elements, reads)
+        found = known[key] = (node.label, node.category, out.shape, *work)
     return tuple.__new__(LayerCost, (path, *found, tap))  # faster than LayerCost(...)

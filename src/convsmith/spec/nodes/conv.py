@@ -46,9 +46,9 @@ class Conv(Layer):
         _, rows, cols, step, *_ = slide(sig, kernel, stride, pad, dilation)
         weight = (out, sig.channels // groups, *kernel)
         weights = (Weight("weight", weight), Weight("bias", (out,))) if self.bias else (Weight("weight", weight),)
-        macs = out * weight[1] * kernel[0] * kernel[1] * rows * cols
+        size = out * weight[1] * kernel[0] * kernel[1]
         window = Window(kernel, stride, (pad[0], pad[2]), dilation)
-        return facts(Sig(out, rows, cols, step), weights, macs=macs, window=window)
+        return Facts(Sig(out, rows, cols, step), weights, size * rows * cols, 0, window, size + out * self.bias)
 
     def torch(self, sig: Sig) -> Torch:
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)

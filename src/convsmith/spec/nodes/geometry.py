@@ -68,20 +68,22 @@ def slide(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair = (1, 
     Raises TooSmall if the padded image is smaller than the window, ShapeError on a flat input.
     """
     wants_image("a window", sig)
-    rows = _out(sig.rows, kernel[0], stride[0], pad[0], pad[1], dilation[0], ceil)
-    cols = _out(sig.cols, kernel[1], stride[1], pad[2], pad[3], dilation[1], ceil)
+    if ceil:
+        rows = _ceiled(sig.rows, kernel[0], stride[0], pad[0], pad[1], dilation[0])
+        cols = _ceiled(sig.cols, kernel[1], stride[1], pad[2], pad[3], dilation[1])
+    else:
+        rows = (sig.rows + pad[0] + pad[1] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+        cols = (sig.cols + pad[2] + pad[3] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
     if rows < 1 or cols < 1:
         window = f"{kernel[0]}×{kernel[1]}" + (f" (dilation {dilation[0]})" if dilation != (1, 1) else "")
         raise TooSmall(f"the image is too small: {sig.rows}×{sig.cols} here, below the window of {window}")
     return Sig(sig.channels, rows, cols, grow(sig, stride))
 
 
-def _out(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, ceil: bool) -> int:
-    span = size + before + after - dilation * (kernel - 1) - 1
-    if span < 0 and not ceil:  # torch's ceil mode lets one window hang over an image smaller than itself
-        return 0
-    count = (-(-span // stride) if ceil else span // stride) + 1
-    return count - 1 if ceil and (count - 1) * stride >= size + before else count
+def _ceiled(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> int:
+    span = size + before + after - dilation * (kernel - 1) - 1  # torch lets one window hang over a smaller image
+    count = -(-span // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + before else count
 
 
 def grow(sig: Sig, stride: tuple[Rational, Rational]) -> tuple[Rational, Rational]:

@@ -29,11 +29,14 @@ class Concat(Join):
     kind: ClassVar[str] = "concat"
 
     def infer(self, *sigs: Sig) -> Facts:
-        if any(sig.last for sig in sigs):
-            raise ShapeError(f"concatenation wants channels first, got {_both(sigs)}; put ChannelsFirst before it")
-        if len({sig.shape[1:] for sig in sigs}) > 1 or len({sig.flat for sig in sigs}) > 1:
-            raise ShapeError(f"cannot concatenate {_both(sigs)}; give every branch the same stride and padding")
-        return Facts(sigs[0]._replace(channels=sum(sig.channels for sig in sigs)))
+        (_, rows, cols, stride, flat, *_), channels = sigs[0], 0
+        for sig in sigs:
+            if sig.last:
+                raise ShapeError(f"concatenation wants channels first, got {_both(sigs)}; put ChannelsFirst before it")
+            if sig.rows != rows or sig.cols != cols or sig.flat is not flat:
+                raise ShapeError(f"cannot concatenate {_both(sigs)}; give every branch the same stride and padding")
+            channels += sig.channels
+        return Facts(Sig(channels, rows, cols, stride, flat))
 
 
 @dataclass(frozen=True)
