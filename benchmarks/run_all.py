@@ -12,7 +12,7 @@ from convsmith.train.environment import environment
 
 HERE = Path(__file__).parent
 QUESTIONS = ("trace_speed", "show_startup", "fit_digits")
-PEERS = ("fvcore", "torchinfo")
+PEERS = ("fvcore", "torchinfo", "thop", "ptflops", "calflops", "torchprofile")
 
 
 def main() -> None:
