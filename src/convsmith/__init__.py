@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convsmith._api import cost, names, receptive_field, spec, trace
+from convsmith._api import cost, names, receptive_field, sheet, spec, trace
 from convsmith.spec.errors import ConvsmithError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvsmithError", "build", "cost", "from_torch", "names", "receptive_field", "spec", "trace"]
+__all__ = ["ConvsmithError", "build", "cost", "from_torch", "names", "receptive_field", "sheet", "spec", "trace"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,22 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = [line.strip().partition("  #")[0] for line in README.splitlines() if line.startswith("    convsmith ")]
 
 
+MYNET = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Conv2d(3, width, 3), nn.ReLU())
+"""
+
+
+def write_onnx(path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    image, out = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("x", "y"))
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [image], [out])
+    onnx.save(onnx.helper.make_model(graph), path)
+
+
 def test_every_number_of_the_table_is_ours() -> None:
     rows = re.findall(r"^\| `(\w+)`.*?\| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| (\d+) px \|$", README, re.M)
     assert len(rows) == 5
@@ -49,7 +65,13 @@ def test_every_python_block_runs_and_gives_what_its_comments_say(
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] in ("show", "list") and "mine.json" not in c])
-def test_commands_that_show_run(command: str, cli: Cli) -> None:
+def test_commands_that_show_run(command: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mynet.py").write_text(MYNET)
+    if "timm:" in command:
+        pytest.importorskip("timm", reason="timm is not installed")
+    if ".onnx" in command:
+        write_onnx(tmp_path / "model.onnx")
     result = cli(*shlex.split(command)[1:])
     assert result.code == 0, result.err
     assert result.out

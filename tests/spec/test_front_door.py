@@ -15,7 +15,7 @@ HEAVY = ("torch", "torchvision", "numpy", "typer", "rich", "PIL")
 
 def test_the_names_of_the_front_door_are_these() -> None:
     assert convsmith.__all__ == [
-        "ConvsmithError", "build", "cost", "from_torch", "names", "receptive_field", "spec", "trace"
+        "ConvsmithError", "build", "cost", "from_torch", "names", "receptive_field", "sheet", "spec", "trace"
     ]  # fmt: skip
     assert all(callable(getattr(convsmith, name)) for name in convsmith.__all__)
 

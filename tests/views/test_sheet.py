@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+import convsmith
 from convsmith import spec, trace
 from convsmith.nn import from_torch
-from convsmith.spec import SpecError, UnknownName
+from convsmith.spec import Conv, Seq, SpecError, UnknownName
 from convsmith.views import Sheet, cost, describe, sheet
 from convsmith.views.sheet import FORMATS, Column
 from convsmith.views.table import COLUMNS
@@ -167,6 +168,17 @@ def test_what_cannot_be_is_refused(how: dict[str, object], message: str) -> None
     with pytest.raises(SpecError) as caught:
         described("lenet5", **how)
     assert message in str(caught.value)
+
+
+def test_the_front_door_makes_a_sheet_of_anything() -> None:
+    from torch import nn
+
+    named = convsmith.sheet("lenet5", depth=1, columns=("params",))
+    assert named.title.startswith("lenet5 (paper)")
+    assert convsmith.sheet(spec("lenet5"), depth=1, columns=("params",)) == named
+    assert convsmith.sheet(trace(spec("lenet5"))).rows == convsmith.sheet("lenet5").rows
+    assert convsmith.sheet(Seq(conv=Conv(4)), side=8).title == "network (own) · input 3×8×8 · puts out 4×8×8"
+    assert convsmith.sheet(from_torch(nn.Conv2d(3, 4, 1), 8)).total[3] == 16
 
 
 def test_an_unknown_column_offers_the_nearest() -> None:
