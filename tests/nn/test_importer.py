@@ -43,6 +43,21 @@ def test_what_we_built_comes_back_row_by_row(name: str) -> None:
     assert back.rows[back.output].path == ours.rows[ours.output].path
 
 
+TIMM = [
+    "nf_resnet50", "resnest50d", "hrnet_w18_small", "dla34", "res2net50_26w_4s", "selecsls42", "vovnet39a",
+    "ghostnet_100", "mixer_b16_224", "dpn68", "xception41", "cspresnet50", "darknet53", "repvgg_a2", "tresnet_m",
+    "fbnetc_100", "hardcorenas_a", "lcnet_050", "mobilevit_s", "poolformer_s12", "deit_tiny_patch16_224",
+    "convmixer_768_32", "regnetx_002", "resnetv2_50x1_bit", "coatnet_0_rw_224", "tf_efficientnet_lite0",
+    "inception_v4", "convnext_tiny", "mobilenetv4_conv_small", "rexnet_100", "skresnet18", "ese_vovnet19b_dw",
+    "inception_next_tiny", "resmlp_12_224", "gmlp_s16_224", "pvt_v2_b0", "visformer_tiny", "eca_nfnet_l0",
+    "regnetz_b16", "repghostnet_050", "starnet_s1", "fastvit_t8", "tinynet_a", "mobileone_s0", "gernet_s",
+    "ecaresnet26t", "convnextv2_atto", "efficientvit_b0", "focalnet_tiny_srf", "hgnet_tiny", "levit_128s",
+    "caformer_s18", "resnetrs50", "halonet26t", "lambda_resnet26t", "botnet26t_256", "cs3darknet_s",
+    "efficientformer_l1", "ghostnetv2_100", "tiny_vit_5m_224", "crossvit_9_240", "semnasnet_100", "spnasnet_100",
+    "mixnet_s",
+]  # fmt: skip
+
+
 class Example(nn.Module):
     """A module that runs the function it is given on its own layers."""
 
@@ -244,14 +259,23 @@ def test_torchvisions_families_cost_what_torchs_counter_says(name: str, macs_of:
     assert total.params == sum(p.numel() for p in net.parameters())
 
 
+def test_a_convolution_over_one_axis_is_counted(macs_of: Callable[..., int]) -> None:
+    class Along(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(4, 6, 3, padding=1, groups=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x.flatten(2))
+
+    net = Along().eval()
+    total = cost(from_torch(net, (4, 8, 6)))
+    assert (total.params, total.macs) == (42, 6 * 2 * 3 * 48)
+    assert total.macs == macs_of(net, torch.randn(1, 4, 8, 6))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [
-    "nf_resnet50", "resnest50d", "hrnet_w18_small", "dla34", "res2net50_26w_4s", "selecsls42", "vovnet39a",
-    "ghostnet_100", "mixer_b16_224", "dpn68", "xception41", "cspresnet50", "darknet53", "repvgg_a2", "tresnet_m",
-    "fbnetc_100", "hardcorenas_a", "lcnet_050", "mobilevit_s", "poolformer_s12", "deit_tiny_patch16_224",
-    "convmixer_768_32", "regnetx_002", "resnetv2_50x1_bit", "coatnet_0_rw_224", "tf_efficientnet_lite0",
-    "inception_v4", "convnext_tiny",
-])  # fmt: skip
+@pytest.mark.parametrize("name", TIMM)
 def test_timms_families_cost_what_torchs_counter_says(name: str, macs_of: Callable[..., int]) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed")
     with torch.device("meta"):

@@ -48,6 +48,14 @@ def conv2d(r: Reader, call: Call) -> At:
     return r.layer(call, node, at, weight, bias, sig=as_image(at.sig))
 
 
+def other_conv(r: Reader, call: Call) -> At:
+    """A convolution over one or three axes: as many MACs as weights an output channel, times the outputs."""
+    weight = r.value(call, "weight")
+    macs = _elements(call) * prod(weight.shape[1:])
+    ats, held = (r.at(call, "input"),), (weight, r.value(call, "bias"))
+    return r.foreign(call, ats, "convolution", *held, macs=macs)
+
+
 def conv_transpose2d(r: Reader, call: Call) -> At:
     """Transposed convolution."""
     at, weight, bias = r.at(call, "input"), r.value(call, "weight"), r.value(call, "bias")
@@ -270,7 +278,8 @@ ELEMENTWISE = (
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {
-    "conv2d": conv2d, "conv_transpose2d": conv_transpose2d, "linear": linear, "batch_norm": batch_norm,
+    "conv2d": conv2d, "conv1d": other_conv, "conv3d": other_conv,
+    "conv_transpose2d": conv_transpose2d, "linear": linear, "batch_norm": batch_norm,
     "layer_norm": layer_norm, "local_response_norm": local_norm,
     "hardtanh": hardtanh, "relu6": activation("relu6"), "leaky_relu": leaky_relu,
     "gelu": gelu,

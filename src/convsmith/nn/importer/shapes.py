@@ -170,7 +170,7 @@ def _moved(r: Reader, call: Call, at: At, setting: tuple[int, ...]) -> At:
 
 CONSTANTS = ("new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like", "empty_like")
 SAME = ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "dropout2d", "identity")
-RESHAPES = ("view", "reshape", "flatten", "_unsafe_view", "unflatten", "squeeze", "unsqueeze")
+RESHAPES = ("view", "reshape", "reshape_as", "flatten", "_unsafe_view", "unflatten", "squeeze", "unsqueeze")
 MOVED = (
     "roll", "expand", "repeat", "flip", "stack", "index", "gather", "index_select", "pixel_shuffle", "pixel_unshuffle",
     "im2col", "select", "expand_as", "repeat_interleave", "tile", "rot90", "as_strided", "unfold",
