@@ -114,6 +114,13 @@ def test_wrong_words_are_one_line_and_exit_code_2(cli: Cli, words: tuple[str, ..
     assert len(result.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("what", ["timm:resnet18", "mynet.py:Net", "model.onnx"])
+def test_a_verb_that_wants_a_description_says_so(cli: Cli, what: str) -> None:
+    result = cli("eject", what)
+    assert result.code == 2
+    assert result.err.startswith(f"error: {what} is somebody's module and no description; `convsmith show` reads it")
+
+
 def test_a_module_that_cannot_be_exported_gives_torchs_reason(cli: Cli, file: Path) -> None:
     result = cli("show", f"{file}:Branchy")
     assert result.code == 2

@@ -17,6 +17,11 @@ from convsmith.zoo import names, spec
 def network_of(what: str, classes: int | None = None, options: dict[str, Any] | None = None) -> Network:
     """A network of the zoo by name, a description (.json) or the network of a run folder."""
     path = Path(what)
+    if (":" in what or path.suffix == ".onnx") and not path.is_dir() and path.suffix != ".json":
+        raise SpecError(
+            f"{what} is somebody's module and no description; `convsmith show` reads it, this wants a name of the zoo, "
+            "a description (.json) or a run folder"
+        )
     file = path / "spec.json" if path.is_dir() else path
     if path.suffix == ".json" or file.is_file():
         if options:
