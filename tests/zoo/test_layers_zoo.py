@@ -231,7 +231,7 @@ def test_every_view_reads_a_tiled_layer() -> None:
     graph = trace(found)
     (field,) = receptive_field(graph)
     assert field == receptive_field(trace(network("plain")))[0]
-    assert field.rows == (3, 1, -1)
+    assert (field.rows.size, field.rows.jump, field.rows.start) == (3, 1, -1)
     about = describe(found, graph, layers.VARIANTS["layer_tiled"].remarks)
     assert about["layers"][0]["category"] == "convolution"
     assert about["conv_activations"] == 64 * PIXELS
