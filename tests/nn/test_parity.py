@@ -22,7 +22,7 @@ NAMES = [
     if variant.provenance == "torchvision"
 ]
 SIDE = 64
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 class Twins(NamedTuple):

@@ -16,6 +16,7 @@ from convsmith.spec import Conv, Flatten, Linear, Norm, Pool, PoolTo, Relu, Resi
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_totals_are_the_built_networks_at_its_native_side(name: str, macs_of: Callable[..., int]) -> None:
     graph = trace(name)

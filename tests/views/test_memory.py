@@ -174,13 +174,14 @@ def near(plan: MemoryPlan, batch: int, measured: int, within: float) -> bool:
 # name, side, batch, optimiser: where activations weigh most, and where weights do
 NETS = [
     ("lenet5", 32, 64, "sgd"), ("lenet5_1998", 32, 64, "momentum"), ("alexnet", 64, 2, "adamw"),
-    ("vgg11", 32, 2, "momentum"), ("googlenet", 64, 16, "momentum"), ("resnet18", 64, 16, "sgd"),
-    ("resnet18", 64, 1, "adam"), ("resnet50", 64, 8, "sgd"), ("densenet121", 64, 4, "adam"),
-    ("mobilenet_v2", 64, 16, "momentum"), ("squeezenet1_1", 96, 8, "adamw"), ("efficientnet_b0", 64, 8, "momentum"),
-    ("shufflenet_v2_x1_0", 64, 16, "sgd"), ("resnet20", 32, 32, "momentum"), ("vgg_a_lrn", 32, 4, "sgd"),
+    ("resnet18", 64, 16, "sgd"), ("squeezenet1_1", 96, 8, "adamw"), ("resnet20", 32, 32, "momentum"),
 ]  # fmt: skip
 
 LARGE = [
+    ("vgg11", 32, 2, "momentum"), ("googlenet", 64, 16, "momentum"), ("resnet18", 64, 1, "adam"),
+    ("resnet50", 64, 8, "sgd"), ("densenet121", 64, 4, "adam"),
+    ("mobilenet_v2", 64, 16, "momentum"), ("efficientnet_b0", 64, 8, "momentum"),
+    ("shufflenet_v2_x1_0", 64, 16, "sgd"), ("vgg_a_lrn", 32, 4, "sgd"),
     ("alexnet", 224, 16, "sgd"), ("vgg16", 224, 2, "sgd"), ("googlenet", 224, 4, "momentum"),
     ("resnet18", 224, 8, "momentum"), ("resnet50", 224, 4, "adam"), ("densenet121", 224, 2, "momentum"),
     ("mobilenet_v2", 224, 4, "adam"), ("squeezenet1_0", 224, 4, "sgd"), ("efficientnet_b0", 224, 4, "sgd"),
@@ -202,11 +203,12 @@ def test_peaks_of_whole_networks_are_the_allocators(name: str, side: int, batch:
 @pytest.mark.parametrize(
     ("name", "side", "batch", "optimiser"),
     [
-        ("resnet18", 64, 16, "sgd"), ("mobilenet_v2", 64, 8, "adam"), ("googlenet", 64, 8, "sgd"),
-        ("densenet121", 64, 4, "sgd"), ("shufflenet_v2_x1_0", 64, 16, "sgd"),
+        ("resnet18", 64, 16, "sgd"), pytest.param("mobilenet_v2", 64, 8, "adam", marks=pytest.mark.slow),
+        pytest.param("googlenet", 64, 8, "sgd", marks=pytest.mark.slow),
+        pytest.param("densenet121", 64, 4, "sgd", marks=pytest.mark.slow), ("shufflenet_v2_x1_0", 64, 16, "sgd"),
         pytest.param("nasnet_a_mobile", 64, 4, "sgd", marks=pytest.mark.slow),
         pytest.param("vgg11", 32, 8, "sgd", marks=pytest.mark.slow),
-        ("efficientnet_b0", 64, 8, "sgd"), pytest.param("resnet50", 224, 4, "momentum", marks=pytest.mark.slow),
+        pytest.param("efficientnet_b0", 64, 8, "sgd", marks=pytest.mark.slow), pytest.param("resnet50", 224, 4, "momentum", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_peaks_with_checkpointed_stages_are_the_allocators(name: str, side: int, batch: int, optimiser: str) -> None:

@@ -357,6 +357,7 @@ def check(network: Network, how_many: int) -> None:
         compare(truth, row, some_units(graph, row))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paper", FAMILIES)
 def test_regions_of_every_family_are_the_truth(paper: str) -> None:
     """At a small side, where units deep inside do not see everything yet."""
@@ -369,8 +370,10 @@ def test_regions_of_every_family_are_the_truth(paper: str) -> None:
 
 
 # a kind of graph each: towers, branches, shortcuts, dense, gated, shuffled, cells, channels last
-NATIVE = ("lenet", "alexnet", "googlenet", "resnet", "inception_v3", "densenet", "nasnet", "shufflenet_v2", "efficientnet",
-          "convnext")  # fmt: skip
+NATIVE = (
+    "lenet", "alexnet", "googlenet", "resnet", "inception_v3", "densenet", "nasnet", "shufflenet_v2", "efficientnet",
+    "convnext",
+)  # fmt: skip
 
 
 @pytest.mark.slow
