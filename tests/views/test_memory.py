@@ -208,7 +208,8 @@ def test_peaks_of_whole_networks_are_the_allocators(name: str, side: int, batch:
         pytest.param("densenet121", 64, 4, "sgd", marks=pytest.mark.slow), ("shufflenet_v2_x1_0", 64, 16, "sgd"),
         pytest.param("nasnet_a_mobile", 64, 4, "sgd", marks=pytest.mark.slow),
         pytest.param("vgg11", 32, 8, "sgd", marks=pytest.mark.slow),
-        pytest.param("efficientnet_b0", 64, 8, "sgd", marks=pytest.mark.slow), pytest.param("resnet50", 224, 4, "momentum", marks=pytest.mark.slow),
+        pytest.param("efficientnet_b0", 64, 8, "sgd", marks=pytest.mark.slow),
+        pytest.param("resnet50", 224, 4, "momentum", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_peaks_with_checkpointed_stages_are_the_allocators(name: str, side: int, batch: int, optimiser: str) -> None:
