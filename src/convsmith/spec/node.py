@@ -7,7 +7,6 @@ check and search candidate reads them from the trace; none of them computes a sh
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from math import isfinite, prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -105,7 +104,12 @@ class Leaf(Node):
             value = getattr(self, name)
             if isinstance(value, Width):
                 changed[name] = value.resolve(here, scope)
-        return replace(self, **changed) if changed else self  # type: ignore[type-var]
+        if not changed:
+            return self
+        made = object.__new__(type(self))  # `replace` would check every field again
+        made.__dict__.update(self.__dict__)
+        made.__dict__.update(changed)
+        return made
 
 
 class Layer(Leaf):

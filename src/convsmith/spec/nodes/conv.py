@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from convsmith.spec.errors import ShapeError, SpecError
 from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, Window, facts, positive, positive_pairs
-from convsmith.spec.nodes.geometry import Pad, check_pad, grow, pads, slide, wants_image
+from convsmith.spec.nodes.geometry import Pad, check_pad, grow, pads, slid, slide, wants_image
 from convsmith.spec.signature import Pair, Sig, exact, pair
 from convsmith.spec.widths import Channels
 
@@ -43,12 +43,14 @@ class Conv(Layer):
             raise ShapeError(f"{sig.channels} channels to {out} do not divide into {groups} groups")
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
         pad = pads(self.pad, sig, kernel, stride, dilation)
-        _, rows, cols, step, *_ = slide(sig, kernel, stride, pad, dilation)
-        weight = (out, sig.channels // groups, *kernel)
-        weights = (Weight("weight", weight), Weight("bias", (out,))) if self.bias else (Weight("weight", weight),)
-        size = out * weight[1] * kernel[0] * kernel[1]
+        rows, cols = slid(sig, kernel, stride, pad, dilation)
+        entering = sig.channels // groups
+        weight = Weight("weight", (out, entering, *kernel))
+        weights = (weight, Weight("bias", (out,))) if self.bias else (weight,)
+        size = out * entering * kernel[0] * kernel[1]
         window = Window(kernel, stride, (pad[0], pad[2]), dilation)
-        return Facts(Sig(out, rows, cols, step), weights, size * rows * cols, 0, window, size + out * self.bias)
+        made = Sig(out, rows, cols, grow(sig, stride))
+        return Facts(made, weights, size * rows * cols, 0, window, size + out * self.bias)
 
     def torch(self, sig: Sig) -> Torch:
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)

@@ -67,7 +67,14 @@ def slide(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair = (1, 
 
     Raises TooSmall if the padded image is smaller than the window, ShapeError on a flat input.
     """
-    wants_image("a window", sig)
+    rows, cols = slid(sig, kernel, stride, pad, dilation, ceil=ceil)
+    return Sig(sig.channels, rows, cols, grow(sig, stride))
+
+
+def slid(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair, *, ceil: bool = False) -> Pair:
+    """`slide`, of which only rows and columns are wanted."""
+    if sig.flat or sig.last:
+        wants_image("a window", sig)
     if ceil:
         rows = _ceiled(sig.rows, kernel[0], stride[0], pad[0], pad[1], dilation[0])
         cols = _ceiled(sig.cols, kernel[1], stride[1], pad[2], pad[3], dilation[1])
@@ -77,7 +84,7 @@ def slide(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair = (1, 
     if rows < 1 or cols < 1:
         window = f"{kernel[0]}×{kernel[1]}" + (f" (dilation {dilation[0]})" if dilation != (1, 1) else "")
         raise TooSmall(f"the image is too small: {sig.rows}×{sig.cols} here, below the window of {window}")
-    return Sig(sig.channels, rows, cols, grow(sig, stride))
+    return rows, cols
 
 
 def _ceiled(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> int:
