@@ -33,14 +33,15 @@ from convsmith.spec import (
     trace,
 )  # fmt: skip
 from convsmith.spec.node import Category
-from convsmith.views.blocks import Chain, Fork, Op, Section, Tangle, rows_of, structure
+from convsmith.views.blocks import structure
 from convsmith.views.diagram import LEGEND, diagram
+from convsmith.views.items import Chain, Fork, Op, Section, Tangle, rows_of
 from convsmith.views.labels import label_of
 from convsmith.views.painter import COLOURS
 from convsmith.views.svg import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
-SHOWN = ("lenet5", "lenet5_1998", "alexnet_2012", "vgg16", "vgg16_bn", "resnet20", "plain20", "resnet50", "resnet152")
+SHOWN = ("lenet5", "lenet5_1998", "alexnet", "vgg16", "vgg16_bn", "resnet20", "plain20", "resnet50", "resnet152")
 
 
 def unit(width: int, kernel: int = 1) -> Seq:
@@ -185,14 +186,16 @@ def test_auxiliary_heads_stand_beside_the_network_once() -> None:
     assert ">training only, reads block.c<" in inside
 
 
-def test_what_is_interwoven_is_listed_with_its_sources() -> None:
+def test_what_is_interwoven_is_drawn_with_all_its_edges() -> None:
     cell = Cell(out=("a", "b", "c"), a=Step(unit(8), "x"), b=Step(unit(8), "x", "x"), c=Step(unit(8, 3), "a", "b"))
     graph = odd(cell=cell)
     (tangle,) = (item for box in boxes(structure(graph)[0]) for item in box.items if isinstance(item, Tangle))
     assert sorted(rows_of(tangle)) == [i for i, row in enumerate(graph.rows) if row.path.startswith("cell")]
-    svg = diagram(graph)
-    assert "cell.c_add reads cell.a.conv, cell.b.conv" in svg
-    check_bounds(svg)
+    assert [(part.path, part.sources) for part in tangle.parts] == [
+        ("cell.a", (-1,)), ("cell.b_add", (-1,)), ("cell.b", (1,)), ("cell.c_add", (0, 2)), ("cell.c", (3,)),
+        ("cell.concat", (0, 2, 4)),
+    ]  # fmt: skip
+    check_bounds(diagram(graph))
 
 
 def test_names_are_escaped_and_frames_grow_with_them() -> None:
@@ -200,6 +203,13 @@ def test_names_are_escaped_and_frames_grow_with_them() -> None:
     parts = {hostile: Seq(*[Residual(Seq(c=Conv(3, 3))) for _ in range(3)])}
     svg = diagram(trace(Network(Seq(**parts), 8, name=hostile)))
     assert "<script" not in svg
+    check_bounds(svg)
+
+
+@pytest.mark.parametrize("name", ["\0", "a\x1b[2J", "\ud800", "]]>", "<!--", "&#0;", "\uffff", "\u202e", "𝔘" * 40])
+def test_any_name_makes_well_formed_xml(name: str) -> None:
+    svg = diagram(trace(Network(Seq(**{name: Residual(Seq(**{f"{name}c": Conv(3, 3)}))}), 8, name=name)))
+    assert ET.fromstring(svg.encode()).tag == f"{SVG}svg"
     check_bounds(svg)
 
 

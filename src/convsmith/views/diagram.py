@@ -1,18 +1,17 @@
-"""The network as one SVG: top-down, coloured by category, with equal blocks drawn once."""
+"""The network, or one container of it, as one SVG: top-down, coloured by category, with equal blocks drawn once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
 
 from convsmith.spec.node import Category
 from convsmith.spec.trace import Graph
 from convsmith.views import svg as draw
-from convsmith.views.blocks import (
-    Chain,
-)
 from convsmith.views.cost import cost
+from convsmith.views.items import Chain, Section, is_entry
 from convsmith.views.painter import COLOURS, Painter
+from convsmith.views.part import part
+from convsmith.views.shading import DARK, LIGHT, shading
 from convsmith.views.svg import FONT, GAP, GREY, Picture
 from convsmith.views.units import short
 
@@ -26,18 +25,28 @@ NOTES = (
     "shapes: channels × rows × columns of the output",
 )
 
+STEPS = 6
+"""Steps of the scale of the shading."""
+
 PAGE = 1.414
 """Long to short side of the sheet that columns are chosen for (ISO 216)."""
 
 
-def diagram(graph: Graph) -> str:
-    """The network as a standalone SVG document with its own ground.
+def diagram(graph: Graph, *, at: str = "", shade: str | None = None, expand: bool = False) -> str:
+    """The network as a standalone SVG document with its own light ground, so that it reads on any page.
 
-    A name is escaped, whatever it holds. Equal blocks in a row are drawn once, marked ×N.
+    at      the path of a container: it alone is drawn, as a close-up
+    shade   a column of `convsmith.views.shading.SHADES`: the larger a layer's share of it, the darker its node
+    expand  equal blocks in a row, which are drawn once and marked ×N, are drawn one by one
+
+    A name is escaped, whatever it holds. Raises UnknownName for a path or column that is not there.
     """
-    painter = Painter(graph)
-    trunk, foot = _columns(painter), _legend(graph)
-    title, facts = _titles(graph)
+    shown = part(graph, at) if at else graph
+    painter = Painter(shown, shading(shown, shade) if shade is not None else None, expand)
+    cells, foot = painter.cells(), _legend(painter)
+    trunk = _close(painter) if at else painter.trunk(painter.parts[0]) if cells else _columns(painter)
+    trunk = _with_cells(trunk, cells)
+    title, facts = _titles(shown)
     width = max(trunk.width, foot.width, draw.text_width(title, 18, bold=True), draw.text_width(facts, 12)) + 48
     height = 72 + trunk.height + 24 + foot.height + 20
     ground = f'x="0.5" y="0.5" width="{width - 1:.1f}" height="{height - 1:.1f}" rx="14"'
@@ -49,7 +58,7 @@ def diagram(graph: Graph) -> str:
         draw.place(foot.svg, 24, 72 + trunk.height + 24),
     ]
     size = f'viewBox="0 0 {width:.1f} {height:.1f}" width="{width:.0f}" height="{height:.0f}" role="img"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"><title>{escape(title)}</title>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"><title>{draw.written(title)}</title>'
     return f"{head}{''.join(body)}</svg>\n"
 
 
@@ -68,6 +77,24 @@ def _columns(painter: Painter) -> Picture:
             best = found
     assert best is not None  # a chain begins with the input
     return best
+
+
+def _close(painter: Painter) -> Picture:
+    """A container in one column; what enters from several places stands for itself, else there is an input."""
+    enters, *inner = painter.parts[0]
+    while len(inner) == 1 and isinstance(only := inner[0], Section) and only.repeat == 1:
+        inner = [*only.items]  # the title names it
+    several = is_entry(painter.graph.rows[0].node)
+    return painter.chain(tuple(inner) if several else (enters, *inner), wide=False)
+
+
+def _with_cells(trunk: Picture, cells: Sequence[Picture]) -> Picture:
+    """The network with close-ups of its cells to the right of it."""
+    x, y, right, svg = trunk.width + 44, 0.0, trunk.width, trunk.svg
+    for cell in cells:
+        svg += draw.place(cell.svg, x, y)
+        y, right = y + cell.height + GAP, max(right, x + cell.width)
+    return Picture(right, max(trunk.height, y - GAP), trunk.axis, svg)
 
 
 def _sheet(picture: Picture) -> float:
@@ -92,9 +119,9 @@ def _titles(graph: Graph) -> tuple[str, str]:
     return graph.name or "network", f"{short(total.params)} parameters · {short(total.macs)} MACs at {graph.input}"
 
 
-def _legend(graph: Graph) -> Picture:
-    """The categories that occur, with their colours, and how to read a node."""
-    present = {row.node.category for row in graph.rows}
+def _legend(painter: Painter) -> Picture:
+    """The categories that occur, with their colours, how to read a node, and the scale of the shading."""
+    present = {row.node.category for row in painter.graph.rows if not is_entry(row.node)}
     step = 20 + max(draw.text_width(word, 11) for word in LEGEND.values()) + 6
     y, widest, svg = -20.0, 0.0, ""
     for index, category in enumerate(c for c in COLOURS if c in present):
@@ -104,4 +131,15 @@ def _legend(graph: Graph) -> Picture:
     for line in NOTES:
         y += 20
         svg, widest = svg + draw.caption(0, y + 10, line, 10.5, GREY), max(widest, draw.text_width(line, 10.5))
-    return Picture(widest, y + 16, 0, svg)
+    if painter.shade is None:
+        return Picture(widest, y + 16, 0, svg)
+    least, most = painter.shade.words()
+    x, y = draw.text_width(least, 10.5) + 6, y + 20
+    svg += draw.caption(0, y + 11, least, 10.5, GREY)
+    for step in range(STEPS):
+        look = f'fill="{GREY}" fill-opacity="{LIGHT + (DARK - LIGHT) * step / (STEPS - 1):.3g}"'
+        svg += f'<rect x="{x + 22 * step:.1f}" y="{y}" width="22" height="14" {look}/>'
+    x += 22 * STEPS + 6
+    return Picture(
+        max(widest, x + draw.text_width(most, 10.5)), y + 16, 0, svg + draw.caption(x, y + 11, most, 10.5, GREY)
+    )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from convsmith.spec.node import Leaf
 from convsmith.spec.nodes.activation import Activation
 from convsmith.spec.nodes.conv import Conv, ConvTranspose, TableConv
+from convsmith.spec.nodes.foreign import Foreign
+from convsmith.spec.nodes.joins import Add, Concat, Mul
 from convsmith.spec.nodes.linear import Linear, Rbf
-from convsmith.spec.nodes.norm import LocalNorm, Norm
+from convsmith.spec.nodes.norm import LayerNorm, LayerScale, LocalNorm, Norm, Scale, Times
 from convsmith.spec.nodes.pool import AvgPool, Pool, PoolTo
 from convsmith.spec.nodes.regularise import Dropout, DropPath
-from convsmith.spec.nodes.shape import Shuffle, Slice, ZeroChannels
+from convsmith.spec.nodes.shape import FlattenLayer, Permute, Shift, Shuffle, Slice, ZeroChannels
 from convsmith.spec.nodes.tiled import TiledConv
 from convsmith.spec.signature import Pair, Sig, pair
+from convsmith.views.items import is_entry
 
 FUNCTIONS = {
     "scaled_tanh": "1.7159 tanh", "relu": "ReLU", "relu6": "ReLU6", "leaky_relu": "leaky ReLU", "silu": "SiLU",
@@ -43,15 +46,25 @@ def label_of(node: Leaf, sig: Sig | None = None) -> str:
     return _plain(node)
 
 
+WORDS: dict[type[Leaf], str] = {
+    Linear: "linear, {out}", Rbf: "radial basis, {out}",
+    Norm: "BN", LocalNorm: "LRN", LayerNorm: "layer norm", Scale: "scale", LayerScale: "layer scale",
+    Times: "times {by:.3g}",
+    Dropout: "dropout {rate:.3g}", DropPath: "drop path {rate:.3g}",
+    FlattenLayer: "flatten", Shuffle: "shuffle, {groups} groups", ZeroChannels: "zero pad to {to}",
+    Shift: "shift by {pixels}",
+    Add: "add", Concat: "concat", Mul: "mul",
+}  # fmt: skip
+
+
 def _plain(node: Leaf) -> str:
-    words: dict[type[Leaf], str] = {
-        Linear: "linear, {out}", Rbf: "radial basis, {out}", Norm: "BN",
-        LocalNorm: "LRN", Dropout: "dropout {rate}", DropPath: "drop path {rate}", Shuffle: "shuffle, {groups} groups",
-        ZeroChannels: "zero pad to {to}",
-    }  # fmt: skip
     if isinstance(node, Activation):
         return FUNCTIONS.get(node.function, node.function)
-    return words.get(type(node), node.label.replace("_", " ")).format(**vars(node))
+    if isinstance(node, Permute):
+        return "channels last" if node.last else "channels first"
+    if isinstance(node, Foreign):
+        return node.word if is_entry(node) else node.word.replace("_", " ")
+    return WORDS[type(node)].format(**vars(node))
 
 
 def _by(size: int | Pair) -> str:

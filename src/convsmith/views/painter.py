@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from xml.sax.saxutils import escape
 
 from convsmith.spec.node import Category
 from convsmith.spec.nodes.joins import Add, Mul
-from convsmith.spec.trace import INPUT, Graph
+from convsmith.spec.nodes.regularise import DropPath, Regulariser
+from convsmith.spec.trace import Graph, Row
 from convsmith.views import svg as draw
-from convsmith.views.blocks import (
+from convsmith.views.blocks import FUSED, structure
+from convsmith.views.items import (
     Chain,
     Fork,
     Head,
@@ -19,13 +20,18 @@ from convsmith.views.blocks import (
     Op,
     Section,
     Tangle,
+    Towers,
+    is_entry,
     is_stage,
     output_of,
     rows_of,
-    structure,
+    trunk_ops,
 )
 from convsmith.views.labels import label_of
-from convsmith.views.svg import GAP, GREY, RADIUS, Picture
+from convsmith.views.shading import Shading
+from convsmith.views.svg import GAP, GREY, JOIN, RADIUS, Picture
+from convsmith.views.towers import towers
+from convsmith.views.woven import cells, woven
 
 COLOURS: dict[Category, str] = {
     "convolution": "#2f6fb7",
@@ -35,20 +41,49 @@ COLOURS: dict[Category, str] = {
     "pooling": "#c0395b",
     "regularisation": "#7d8590",
     "shape": "#3a8fa3",
-    "join": "#a67c00",
+    "join": JOIN,
 }
+
+
+DIVIDING = (Fork, Tangle, Towers)
+"""Items that begin where a line divides, so that no arrow leads there."""
 
 
 @dataclass(frozen=True)
 class Painter:
-    """Draws one graph; a picture is asked for as often as its size is needed."""
+    """Draws one graph. `shade` tints nodes by their share of a cost, `expand` draws equal blocks one by one."""
 
     graph: Graph
+    shade: Shading | None = None
+    expand: bool = False
+    _drawn: dict[object, Picture] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> tuple[Chain, tuple[Head, ...]]:
         """The trunk and the auxiliary heads."""
-        return structure(self.graph)
+        return structure(self.graph, expand=self.expand)
+
+    @cached_property
+    def ends(self) -> dict[int, int]:
+        """Row of the first of equal blocks -> the same row of the last."""
+        found: dict[int, int] = {}
+        todo = [*self.parts[0], *(item for head in self.parts[1] for item in head.items)]
+        while todo:
+            item = todo.pop()
+            if isinstance(item, Section):
+                found |= zip(rows_of(item), item.ends, strict=True) if item.ends else ()
+                todo += item.items
+            elif isinstance(item, Fork):
+                todo += [inner for branch in item.branches for inner in branch]
+        return found
+
+    def of(self, graph: Graph) -> Painter:
+        """A painter of another graph, with the same wishes."""
+        return Painter(graph, self.shade.of(graph, self.graph.rows) if self.shade else None, self.expand)
+
+    def whole(self) -> Picture:
+        """The graph in one column, without its input."""
+        return self.chain(self.parts[0][1:], wide=False)
 
     @cached_property
     def tabs(self) -> tuple[float, float]:
@@ -57,6 +92,10 @@ class Painter:
         tab = 14 + max(draw.text_width(title, 12.5, bold=True) for title, *_ in words) + 8
         tags = max(draw.pills_width(tags) for _, tags, *_ in words)
         return tab, max(260.0, tab + tags + 12 + max(draw.text_width(shape, 11) for *_, shape, _ in words) + 9)
+
+    def cells(self) -> list[Picture]:
+        """Close-ups of the cells that the trunk shows by their names."""
+        return [cell for item in self.parts[0] if isinstance(item, Tangle) for cell in cells(self, item)]
 
     def trunk(self, items: Chain) -> Picture:
         """A part of the network, with the auxiliary heads that read it to the right of everything else."""
@@ -84,54 +123,79 @@ class Painter:
         axis, y, svg = max((p.axis for p in drawn), default=0.0), 0.0, ""
         right = max((p.width - p.axis for p in drawn), default=0.0)
         for index, (item, picture) in enumerate(zip(items, drawn, strict=True)):
-            svg += draw.line((axis, y - GAP), (axis, y), tip=not isinstance(item, Fork)) if index else ""
+            svg += draw.line((axis, y - GAP), (axis, y), tip=not isinstance(item, DIVIDING)) if index else ""
             svg += draw.place(picture.svg, axis - picture.axis, y)
             y += picture.height + GAP
         return Picture(axis + right, max(0.0, y - GAP), axis, svg)
 
     def _item(self, item: Item, wide: bool, frame: str) -> Picture:
+        key = (id(item), wide, frame)  # the structure keeps its items alive
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(item, wide, frame)
+        return self._drawn[key]
+
+    def _draw(self, item: Item, wide: bool, frame: str) -> Picture:
         if isinstance(item, Op):
-            return self._op(item.rows, wide)
+            return self.op(item.rows, wide=wide)
         if isinstance(item, Section):
             return self._section(item, wide, frame)
         if isinstance(item, Tangle):
-            return self._tangle(item)
+            return woven(self, item)
+        if isinstance(item, Towers):
+            return towers(self, item)
         join = self.graph.rows[item.join].node
         return self._glyph(item, frame) if isinstance(join, Add | Mul) else self._bar(item, frame)
 
-    def _op(self, rows: Sequence[int], wide: bool) -> Picture:
-        title, tags, shape, colour = self._words(rows)
-        tab, width = self.tabs if wide else (14.0, self._need(rows))
-        height = 30.0 if wide else 44.0
-        svg = f"<g><title>{escape(self._hint(rows))}</title>" if rows else "<g>"
-        svg += (
-            draw.box(width, height, colour)
-            + draw.caption(14, 19, title, 12.5, bold=True)
-            + draw.pills(tab, 7 if wide else 25, tags)
-        )
-        return Picture(
-            width, height, width / 2, svg + draw.caption(width - 9, 19 if wide else 36, shape, 11, GREY, "end") + "</g>"
-        )
+    def op(self, rows: Sequence[int], *, wide: bool) -> Picture:
+        """A layer and what is fused into it; `wide` is one line, for the trunk, else there are two."""
+        title, tags, shape, _ = self._words(rows)
+        if not wide:
+            return self.node(title, tags, shape, rows)
+        tab, width = self.tabs
+        svg = draw.caption(14, 19, title, 12.5, bold=True) + draw.pills(tab, 7, tags)
+        svg += draw.caption(width - 9, 19, shape, 11, self._ink, "end")
+        return Picture(width, 30, width / 2, self._ground(rows, width, 30, svg))
+
+    def node(self, title: str, tags: list[tuple[str, str]], shape: str, rows: Sequence[int]) -> Picture:
+        """A node of two lines for these rows: its title, then the fused layers and the shape."""
+        second = 14 + draw.pills_width(tags) + 8 + draw.text_width(shape, 11) + 9
+        width = max(14 + draw.text_width(title, 12.5, bold=True) + 9, second)
+        svg = draw.caption(14, 19, title, 12.5, bold=True) + draw.pills(14, 25, tags)
+        svg += draw.caption(width - 9, 36, shape, 11, self._ink, "end")
+        return Picture(width, 44, width / 2, self._ground(rows, width, 44, svg))
+
+    @property
+    def _ink(self) -> str:
+        """Of shapes: dark enough for a dark ground where there may be one."""
+        return draw.INK if self.shade else GREY
+
+    def _ground(self, rows: Sequence[int], width: float, height: float, svg: str) -> str:
+        """The box of a node around what is written in it, tinted and with a tip of all its layers."""
+        if not rows or is_entry(self.graph.rows[rows[0]].node):
+            return f"<g>{draw.box(width, height, GREY)}{svg}</g>"
+        colour = COLOURS[self._head(rows).node.category]
+        tint = self.shade.tint(rows) if self.shade else draw.TINT
+        return f"<g><title>{draw.written(self._hint(rows))}</title>{draw.box(width, height, colour, tint)}{svg}</g>"
+
+    def _head(self, rows: Sequence[int]) -> Row:
+        """The row that gives a node its colour: the first that is fused into none."""
+        found = (self.graph.rows[row] for row in rows)
+        return next((row for row in found if row.node.category not in FUSED), self.graph.rows[rows[0]])
+
+    def shape(self, row: int) -> str:
+        """The output's shape; where equal blocks differ in channels, those of the first and the last."""
+        first, last = (str(self.graph.rows[i].out) for i in (row, self.ends.get(row, row)))
+        if first == last:
+            return first
+        pairs = zip(first.split("×"), last.split("×"), strict=True)
+        return "×".join(a if a == b else f"{a}…{b}" for a, b in pairs)
 
     def _words(self, rows: Sequence[int]) -> tuple[str, list[tuple[str, str]], str, str]:
         if not rows:
             return "input", [], str(self.graph.input), GREY
         head, *rest = (self.graph.rows[row] for row in rows)
-        tags = [(label_of(row.node), COLOURS[row.node.category]) for row in rest]
-        return (
-            label_of(head.node, self.graph.sigs(head)[0]),
-            tags,
-            str(self.graph.rows[rows[-1]].out),
-            COLOURS[head.node.category],
-        )
-
-    def _need(self, rows: Sequence[int]) -> float:
-        """Width of a node of two lines."""
-        title, tags, shape, _ = self._words(rows)
-        return max(
-            14 + draw.text_width(title, 12.5, bold=True) + 9,
-            14 + draw.pills_width(tags) + 8 + draw.text_width(shape, 11) + 9,
-        )
+        tags = [self.tag(index) for index, row in zip(rows[1:], rest, strict=True) if not _idle(row)]
+        return self.label(rows[0]), tags, self.shape(rows[-1]), COLOURS[head.node.category]
 
     def _hint(self, rows: Sequence[int]) -> str:
         lines = []
@@ -146,7 +210,7 @@ class Painter:
         main, *others = (self.chain(branch, wide=False, frame=frame) for branch in fork.branches)
         sides = [picture if branch else None for picture, branch in zip(others, fork.branches[1:], strict=True)]
         row = self.graph.rows[fork.join]
-        shape = str(self.graph.rows[output_of(fork)].out)
+        shape = self.shape(output_of(fork))
         axis = max(main.axis, draw.text_width(shape, 11) + RADIUS + 8)
         body = max([main.height, 36.0, *(side.height for side in sides if side)])
         meet = 26 + body + GAP + RADIUS
@@ -156,10 +220,7 @@ class Painter:
         ends = ((axis, 26), (axis, 26 + main.height)) if fork.branches[0] else ((axis, 8), (axis, 8))
         svg += draw.line((axis, 0), ends[0], tip=bool(fork.branches[0])) + draw.line(ends[1], (axis, meet - RADIUS))
         svg += draw.place(main.svg, axis - main.axis, 26)
-        colour, sign = COLOURS["join"], "+" if isinstance(row.node, Add) else "×"
-        look = f'r="{RADIUS}" fill="#fff6d9" stroke="{colour}" stroke-width="1.5"'
-        svg += f'<circle cx="{axis:.1f}" cy="{meet:.1f}" {look}/>'
-        svg += draw.caption(axis, meet + 5.5, sign, 17, colour, "middle", bold=True)
+        svg += draw.sign(axis, meet, isinstance(row.node, Add))
         svg += draw.caption(axis - RADIUS - 6, meet + 4, shape, 11, GREY, "end")
         return self._tail(fork, Picture(x - 14, meet + RADIUS, axis, svg))
 
@@ -181,7 +242,7 @@ class Painter:
         return before + after + draw.place(side.svg, x, top)
 
     def _tail(self, fork: Fork, picture: Picture) -> Picture:
-        tags = [self._tag(row) for row in fork.tail]
+        tags = [self.tag(row) for row in fork.tail]
         if not tags:
             return picture
         width = draw.pills_width(tags)
@@ -190,9 +251,14 @@ class Painter:
         svg += draw.line((axis, picture.height), (axis, picture.height + 8), tip=False)
         return Picture(max(picture.width - picture.axis, width / 2) + axis, picture.height + 24, axis, svg)
 
-    def _tag(self, row: int) -> tuple[str, str]:
+    def tag(self, row: int) -> tuple[str, str]:
+        """Words and colour of a fused layer."""
+        return self.label(row), COLOURS[self.graph.rows[row].node.category]
+
+    def label(self, row: int) -> str:
+        """A layer in a few words; without the rate of stochastic depth, which differs in blocks that count as equal."""
         node = self.graph.rows[row].node
-        return label_of(node), COLOURS[node.category]
+        return "drop path" if isinstance(node, DropPath) else label_of(node, self.graph.sigs(self.graph.rows[row])[0])
 
     def _bar(self, fork: Fork, frame: str) -> Picture:
         """Concatenation: branches side by side on one bar."""
@@ -220,35 +286,25 @@ class Painter:
 
     def _section(self, section: Section, wide: bool, frame: str) -> Picture:
         """A framed block, or a stage with its blocks side by side."""
-        name, last = (path.removeprefix(f"{frame}.") for path in (section.path, section.last))
+        name, last = (_from(path, frame) for path in (section.path, section.last))
         name = name if section.repeat == 1 else f"{name} … {last}"
         blocks = [item for item in section.items if isinstance(item, Section)]
-        stage, tip = is_stage(section), not isinstance(section.items[0], Fork)
+        stage, tip = is_stage(section), not isinstance(section.items[0], DIVIDING)
         if not stage or len(blocks) == 1:
-            inner = self.chain(section.items, wide=wide, frame="" if stage else section.path)
+            inner = self.chain(section.items, wide=wide, frame=section.path)
         else:
-            inner, tip = draw.side_by_side([self._section(block, wide, "") for block in blocks]), False
+            inner, tip = draw.side_by_side([self._section(block, wide, section.path) for block in blocks]), False
         count = sum(block.repeat for block in blocks) if stage else 1
         note = f"{count} blocks" if count > 1 else ""
         return draw.frame(inner, name, note, repeat=section.repeat, stage=stage, tip=tip)
 
-    def _tangle(self, tangle: Tangle) -> Picture:
-        """A list of the layers, each with what it reads."""
-        names = {op.rows[-1]: self.graph.rows[op.rows[0]].path for op in tangle.ops}
-        y, width, svg = 0.0, 0.0, ""
-        for op in tangle.ops:
-            row, picture = self.graph.rows[op.rows[0]], self._op(op.rows, wide=False)
-            sources = (names.get(i, "input" if i == INPUT else self.graph.rows[i].path) for i in row.inputs)
-            words = f"{row.path} reads {', '.join(sources)}"
-            svg += draw.place(picture.svg, 0, y) + draw.caption(picture.width + 10, y + 26, words, 11, GREY)
-            y, width = y + picture.height + 6, max(width, picture.width + 10 + draw.text_width(words, 11))
-        return draw.frame(Picture(width, y - 6, width / 2, svg), "interwoven layers", tip=False)
+
+def _idle(row: Row) -> bool:
+    """Whether a layer does nothing in training either, as dropout 0 of imported networks."""
+    return isinstance(row.node, Regulariser) and row.node.rate == 0
 
 
-def trunk_ops(items: Chain) -> Iterator[Op]:
-    """The nodes outside of branches."""
-    for item in items:
-        if isinstance(item, Op):
-            yield item
-        elif isinstance(item, Section):
-            yield from trunk_ops(item.items)
+def _from(path: str, frame: str) -> str:
+    """A path as seen from a container; a mere number keeps the whole path, as does what lies elsewhere."""
+    inner = path.removeprefix(f"{frame}.")
+    return path if inner.isdecimal() else inner

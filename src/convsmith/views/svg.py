@@ -5,12 +5,22 @@ Widths of text are estimated from the widest sans-serif in use, so that no reade
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 INK, GREY, RULE = "#1f2430", "#5b6472", "#8b94a3"
+
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold, escaped or not (XML 1.0, section 2.2)."""
+
+JOIN = "#8a6700"
+"""Where branches meet; dark enough for a sign on a light ground."""
+
+TINT = 0.13
+"""How much of its category's colour the ground of a node has."""
 
 GAP, PAD, RADIUS = 16, 14, 11
 
@@ -33,12 +43,12 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 
 def frame(
     inner: Picture, name: str, note: str = "", *, repeat: int = 1, stage: bool = False, dashed: bool = False,
-    tip: bool = True,
+    tip: bool = True, out: bool = True,
 ) -> Picture:  # fmt: skip
-    """A titled box around a picture; equal ones lie behind it as cards."""
-    badge, cards = f"×{repeat}" if repeat > 1 else "", 5 if repeat > 1 else 0
-    tab, noted = text_width(badge, 13, bold=True) + 14 if badge else 0, 22 + text_width(name, 12, bold=True)
-    title = noted + text_width(note, 11) + 12 + (tab + 8 if badge else 0)
+    """A titled box around a picture; equal ones lie behind it as cards. Without `out` nothing enters or leaves it."""
+    mark, cards = f"×{repeat}" if repeat > 1 else "", 5 if repeat > 1 else 0
+    tab, noted = text_width(mark, 13, bold=True) + 14 if mark else 0, 22 + text_width(name, 12, bold=True)
+    title = noted + text_width(note, 11) + 12 + (tab + 8 if mark else 0)
     axis = PAD + inner.axis
     width = max(inner.width + 2 * PAD, title)
     top = 24 + (GAP if tip else 4)
@@ -49,12 +59,30 @@ def frame(
     right = f"{width - 0.5:.1f}"
     svg += f'<path d="M0.5 24 V8 Q0.5 0.5 8 0.5 H{width - 8:.1f} Q{right} 0.5 {right} 8 V24 Z" fill="#dfe5ee"/>'
     svg += caption(12, 16.5, name, 12, bold=True) + caption(noted, 16.5, note, 11, GREY)
-    if badge:
-        svg += f'<rect x="{width - tab - 5:.1f}" y="3" width="{tab:.1f}" height="18" rx="9" fill="{INK}"/>'
-        svg += caption(width - tab / 2 - 5, 16.5, badge, 13, "#ffffff", "middle", bold=True)
-    svg += line((axis, 24), (axis, top), tip=tip)
-    svg += "" if dashed else line((axis, height - 12), (axis, height + cards), tip=False)
+    svg += badge(width - 5, 3, mark)
+    svg += line((axis, 24), (axis, top), tip=tip) if out else ""
+    svg += "" if dashed or not out else line((axis, height - 12), (axis, height + cards), tip=False)
     return Picture(width + cards, height + cards, axis, svg + place(inner.svg, axis - inner.axis, top))
+
+
+def slanted(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """A straight line with an arrow head in its direction."""
+    (a, b), (x, y) = start, end
+    long = ((x - a) ** 2 + (y - b) ** 2) ** 0.5 or 1.0
+    u, v = (x - a) / long, (y - b) / long
+    wings = " ".join(f"{x - 6 * u + turn * v:.1f},{y - 6 * v - turn * u:.1f}" for turn in (3.5, -3.5))
+    way = f'<path d="M{a:.1f} {b:.1f} L{x - 4 * u:.1f} {y - 4 * v:.1f}" stroke="{RULE}" stroke-width="1.4"/>'
+    return f'{way}<polygon points="{x:.1f},{y:.1f} {wings}" fill="{RULE}"/>'
+
+
+def badge(right: float, y: float, text: str) -> str:
+    """White words on a dark pill that ends at `right`; nothing where there are none."""
+    if not text:
+        return ""
+    width = text_width(text, 13, bold=True) + 14
+    look = f'width="{width:.1f}" height="18" rx="9" fill="{INK}"'
+    words = caption(right - width / 2, y + 13.5, text, 13, "#ffffff", "middle", bold=True)
+    return f'<rect x="{right - width:.1f}" y="{y:.1f}" {look}/>{words}'
 
 
 def side_by_side(pictures: Sequence[Picture], *, back: bool = True) -> Picture:
@@ -86,14 +114,20 @@ def caption(
     if not text:
         return ""
     look = f'font-size="{size}" fill="{fill}" text-anchor="{anchor}"' + (' font-weight="bold"' if bold else "")
-    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{written(text)}</text>'
 
 
-def box(width: float, height: float, colour: str) -> str:
-    """A node: tinted ground and a stripe of its category's colour at the left."""
+def written(text: str) -> str:
+    """Text as XML takes it: escaped, and a sign in place of each character that XML forbids."""
+    return escape(FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def box(width: float, height: float, colour: str, tint: float = TINT) -> str:
+    """A node: ground tinted to 0..1 and a stripe of its category's colour at the left."""
     size = f'width="{width:.1f}" height="{height:.1f}" rx="6"'
     stripe = f'<path d="M6 0 H5 Q0 0 0 6 V{height - 6:.1f} Q0 {height:.1f} 5 {height:.1f} H6 Z" fill="{colour}"/>'
-    return f'<rect {size} fill="#ffffff"/><rect {size} fill="{colour}" fill-opacity="0.13" stroke="{colour}"/>{stripe}'
+    look = f'fill="{colour}" fill-opacity="{tint:.3g}" stroke="{colour}"'
+    return f'<rect {size} fill="#ffffff"/><rect {size} {look}/>{stripe}'
 
 
 def pills(x: float, y: float, tags: Sequence[tuple[str, str]]) -> str:
@@ -110,6 +144,29 @@ def pills(x: float, y: float, tags: Sequence[tuple[str, str]]) -> str:
 def pills_width(tags: Sequence[tuple[str, str]]) -> float:
     """Width of `pills`, in px."""
     return max(0.0, sum(text_width(label, 10, bold=True) + 16 for label, _ in tags) - 4)
+
+
+def sign(x: float, y: float, add: bool) -> str:
+    """The circle of a sum or product around (x, y)."""
+    look = f'r="{RADIUS}" fill="#fff6d9" stroke="{JOIN}" stroke-width="1.5"'
+    words = caption(x, y + 5.5, "+" if add else "×", 17, JOIN, "middle", bold=True)
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" {look}/>{words}'
+
+
+def curve(points: Sequence[tuple[float, float]], colour: str = RULE) -> str:
+    """A smooth line downwards through the points, with an arrow head at the last."""
+    (x, y), *rest = points
+    way = f"M{x:.1f} {y:.1f}"
+    for a, b in (*rest[:-1], (rest[-1][0], rest[-1][1] - 5)):
+        if a == x:
+            way += f" V{b:.1f}"
+        else:
+            way += f" C{x:.1f} {(y + b) / 2:.1f} {a:.1f} {(y + b) / 2:.1f} {a:.1f} {b:.1f}"
+        x, y = a, b
+    a, b = rest[-1]
+    head = f"{a:.1f},{b:.1f} {a - 3.5:.1f},{b - 6:.1f} {a + 3.5:.1f},{b - 6:.1f}"
+    look = f'fill="none" stroke="{colour}" stroke-width="1.4"'
+    return f'<path d="{way}" {look}/><polygon points="{head}" fill="{colour}"/>'
 
 
 def dot(x: float, y: float) -> str:
