@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from convsmith.report.extras import need
+from convsmith.report.extras import need, printable
 from convsmith.views.cost import IN_PLACE
 from convsmith.views.painter import COLOURS
 from convsmith.views.svg import FONT
@@ -78,7 +78,8 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
         for i, row in enumerate(matrix)
         for j, count in enumerate(row)
     ]
-    names = f"{_json(list(classes))}[datum.value]"  # positions, since two classes may shorten to the same words
+    # positions, since two classes may shorten to the same words
+    names = f"{_json(printable(list(classes)))}[datum.value]"
     axis = {"labelExpr": names, "labelLimit": 110, "ticks": False, "domain": False}
     axis["labelOverlap"] = len(classes) > NUMBERED
     rows = alt.Y("true:O", axis=alt.Axis(title="true class", **axis))
@@ -136,5 +137,5 @@ def _svg(chart: Any) -> str:
         },
         "legend": {"labelColor": INK, "labelFontSize": 11},
     }
-    svg: str = need("vl_convert").vegalite_to_svg(chart.to_dict() | {"config": look})
+    svg: str = need("vl_convert").vegalite_to_svg(printable(chart.to_dict()) | {"config": look})
     return svg

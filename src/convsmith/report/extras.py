@@ -16,3 +16,12 @@ def need(name: str) -> Any:
         return import_module(name)
     except ImportError:
         raise MissingExtra(HINT) from None
+
+
+def printable(value: Any) -> Any:
+    """With a question mark for control characters and their like, at which vl-convert ends the whole process."""
+    if isinstance(value, str):
+        return "".join(letter if letter.isprintable() else "?" for letter in value)
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    return {name: printable(item) for name, item in value.items()} if isinstance(value, dict) else value
