@@ -2,14 +2,15 @@
 # make test   all tests        make fast   the fast layer alone
 # make check  style, types, import contracts
 # make bench  measure against peers and write benchmarks/RESULTS.md
-# make docs   write what is made from the zoo's cards: docs/differences.md
+# make docs   write what is made from the zoo's cards and from the claims: docs/differences.md, docs/claims.md
+# make gallery  draw networks and their blocks: docs/gallery/
 
 VENV ?= .venv
 RUN := $(VENV)/bin
 DEMO := runs/demo
 export VENV
 
-.PHONY: demo test fast check bench docs setup setup-dev clean
+.PHONY: demo test fast check bench docs gallery setup setup-dev clean
 
 setup:
 	@scripts/setup all
@@ -28,10 +29,10 @@ clean-demo:
 	rm -rf $(DEMO)
 
 test: setup-dev
-	$(RUN)/python -m pytest -q
+	$(RUN)/python -m pytest -q -n 2
 
 fast: setup-dev
-	$(RUN)/python -m pytest -q -m "not slow"
+	$(RUN)/python -m pytest -q -n 2 -m "not slow"
 
 check: setup-dev
 	$(RUN)/ruff check .
@@ -45,6 +46,11 @@ bench: setup-dev
 docs: setup-dev
 	$(RUN)/python -m convsmith.views.differences > docs/differences.md.new
 	mv docs/differences.md.new docs/differences.md
+	$(RUN)/python -m convsmith.views.claims.page > docs/claims.md.new
+	mv docs/claims.md.new docs/claims.md
+
+gallery: setup-dev
+	$(RUN)/python -m convsmith.views.gallery docs/gallery
 
 clean: clean-demo
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -8,7 +8,10 @@ from importlib import import_module
 
 import typer
 
-VERBS = ("list", "show", "fit", "train", "resume", "evaluate", "predict", "report", "doctor", "eject")
+VERBS = (
+    "list", "show", "draw", "compare", "diff", "fit", "train", "resume", "evaluate", "predict", "report", "doctor",
+    "eject", "chart", "claims",
+)  # fmt: skip
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"
 
@@ -26,7 +29,7 @@ def application(verbs: tuple[str, ...] = VERBS, *, rich: bool = False) -> typer.
     app.callback(invoke_without_command=True)(convsmith)
     for verb in verbs:
         command = import_module(f"convsmith.cli.{verb}").command
-        app.command(verb, no_args_is_help=verb not in ("list",))(command)
+        app.command(verb, no_args_is_help=verb not in ("list", "claims"))(command)
     return app
 
 
