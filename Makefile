@@ -51,6 +51,7 @@ docs: setup-dev
 
 gallery: setup-dev
 	$(RUN)/python -m convsmith.views.gallery docs/gallery
+	$(RUN)/python scripts/gallery.py
 
 clean: clean-demo
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

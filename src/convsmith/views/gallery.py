@@ -84,7 +84,7 @@ HEAD = """\
 Networks and their blocks as `convsmith draw` draws them. Every figure and every line comes from the same trace that
 the cost table is read from. Blocks that follow each other and are equal are drawn once and marked ×N: where they differ
 in channels, as DenseNet's do, the shapes say from which to which. Where two numbers stand for a convolution, as in
-`3×3 conv, 64`, they are its kernel and its output channels.
+`3×3 conv, 64`, they are its kernel and its output channels. [Charts and comparisons](charts/README.md) stand apart.
 """
 
 
