@@ -5,7 +5,7 @@ from __future__ import annotations
 from convsmith.spec.network import Network
 from convsmith.spec.node import Node
 from convsmith.spec.signature import Pair
-from convsmith.spec.trace import Graph, network_around
+from convsmith.spec.trace import Graph
 from convsmith.spec.trace import trace as trace_node
 from convsmith.views.cost import cost
 from convsmith.views.describe import describe
@@ -14,6 +14,7 @@ from convsmith.views.sheet import Sheet
 from convsmith.views.table import USUAL
 from convsmith.views.table import sheet as sheet_of
 from convsmith.zoo import names, spec
+from convsmith.zoo.asked import asked
 
 __all__ = ["cost", "names", "receptive_field", "sheet", "spec", "trace"]
 
@@ -37,11 +38,10 @@ def sheet(
     `network` is a name of the zoo, a description, or a graph (`from_torch` makes one of any module). The rest is that
     of `convsmith.views.table.sheet` and `convsmith.views.describe`, where the errors stand, too.
     """
-    if isinstance(network, str):
-        network = spec(network)
-    graph = network if isinstance(network, Graph) else trace_node(network, side, channels)
-    known = network if isinstance(network, Network) else None
-    if isinstance(network, Node):
-        known = network_around(network, side, channels)
+    if isinstance(network, Graph):
+        known, graph = None, network
+    else:
+        known = asked(network, channels=channels, side=side)
+        graph = trace_node(known)
     found = describe(known, graph, batch=batch, dtype=dtype, train=train)
     return sheet_of(found, depth=depth, columns=columns)

@@ -10,10 +10,11 @@ import pytest
 
 import convsmith
 from convsmith.spec import SpecError, UnknownName, trace
-from convsmith.views.compare import HEADS, RATIOS, Totals, plain, printable, ranked, ratios, sheet, totals, wide_sheet
+from convsmith.views.compare import HEADS, RATIOS, Totals, plain, ranked, ratios, sheet, totals, wide_sheet
 from convsmith.views.cost import cost
 from convsmith.views.figures import depth
 from convsmith.views.memory import memory
+from convsmith.views.printable import printable
 from convsmith.views.receptive_field import receptive_field
 from convsmith.zoo import spec
 from convsmith.zoo.cards import card

@@ -9,8 +9,8 @@ from importlib import import_module
 import typer
 
 VERBS = (
-    "list", "show", "draw", "compare", "diff", "fit", "train", "resume", "evaluate", "predict", "report", "doctor",
-    "eject", "chart", "claims",
+    "list", "show", "draw", "chart", "compare", "diff", "claims", "eject",
+    "doctor", "fit", "train", "resume", "evaluate", "predict", "report",
 )  # fmt: skip
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,12 +16,11 @@ from convsmith.nn.modules import Block, Children, Net
 from convsmith.nn.program import Part, parts_of, program_of
 from convsmith.nn.weights import load
 from convsmith.spec.errors import SpecError
-from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
 from convsmith.spec.node import Node
 from convsmith.spec.signature import Pair
-from convsmith.spec.trace import INPUT, Graph, network_around, trace
-from convsmith.zoo import spec
+from convsmith.spec.trace import INPUT, Graph, trace
+from convsmith.zoo.asked import asked
 
 TAKEN = frozenset([*dir(nn.Module()), *dir(nn.Sequential()), *dir(Net), "program", "evaluation", "network", "graph"])
 """Names that no child of a module can have."""
@@ -51,17 +49,7 @@ def build(
     >>> build("resnet18", classes=10).layer1[0].conv1.weight.shape
     torch.Size([64, 64, 3, 3])
     """
-    if isinstance(network, str):
-        network = spec(network)
-    if isinstance(network, Node):
-        network = network_around(network, side, channels)
-    if classes is not None:
-        network = with_classes(network, classes)
-    network = replace(
-        network,
-        channels=network.channels if channels is None else channels,
-        side=network.side if side is None else side,
-    )
+    network = asked(network, classes=classes, channels=channels, side=side)
     with torch.random.fork_rng(enabled=seed is not None):  # layers draw when they are made; initialise draws again
         net = module_of(trace(network), network, device)
     if net.graph.weights and torch.device(device or "cpu").type != "meta":

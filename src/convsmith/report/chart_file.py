@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convsmith.report.extras import need, printable
+from convsmith.report.extras import all_printable, need
 from convsmith.spec.errors import UnknownName
+from convsmith.views.printable import printable
 from convsmith.views.svg import FONT
 
 FORMATS = ("html", "svg", "png")
@@ -74,7 +75,7 @@ def drawn(chart: Any, form: str, *, title: str, dark: bool = False) -> bytes:
     The page holds all of its JavaScript (0.9 MB) and forbids itself every address; it follows the reader's choice of
     a light or a dark ground, unless `dark` is asked for. Raises MissingExtra without the libraries for reports.
     """
-    spec, convert = printable(chart.to_dict()), need("vl_convert")
+    spec, convert = all_printable(chart.to_dict()), need("vl_convert")
     look = _look(DARK if dark else LIGHT)
     if form == "html":
         return _page(spec, title, look, _look(DARK)).encode()
@@ -91,7 +92,11 @@ def _page(spec: dict[str, Any], title: str, light: dict[str, Any], dark: dict[st
     )
     library = need("vl_convert").javascript_bundle().replace("</script", "<\\/script")
     return PAGE.format(
-        title=escape(printable(title)), style=style, library=library, spec=_script(spec), looks=_script([light, dark])
+        title=escape(printable(title)),
+        style=style,
+        library=library,
+        spec=_script(spec),
+        looks=_script([light, dark]),
     )
 
 

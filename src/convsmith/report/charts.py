@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from convsmith.report.extras import need, printable
+from convsmith.report.extras import all_printable, need
 from convsmith.views.cost import IN_PLACE
 from convsmith.views.painter import COLOURS
 from convsmith.views.svg import FONT
@@ -79,7 +79,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
         for j, count in enumerate(row)
     ]
     # positions, since two classes may shorten to the same words
-    names = f"{_json(printable(list(classes)))}[datum.value]"
+    names = f"{_json(all_printable(list(classes)))}[datum.value]"
     axis = {"labelExpr": names, "labelLimit": 110, "ticks": False, "domain": False}
     axis["labelOverlap"] = len(classes) > NUMBERED
     rows = alt.Y("true:O", axis=alt.Axis(title="true class", **axis))
@@ -137,5 +137,5 @@ def _svg(chart: Any) -> str:
         },
         "legend": {"labelColor": INK, "labelFontSize": 11},
     }
-    svg: str = need("vl_convert").vegalite_to_svg(printable(chart.to_dict()) | {"config": look})
+    svg: str = need("vl_convert").vegalite_to_svg(all_printable(chart.to_dict()) | {"config": look})
     return svg

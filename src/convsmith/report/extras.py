@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from convsmith.spec.errors import MissingExtra
+from convsmith.views.printable import printable
 
 HINT = "writing reports needs Altair and Jinja: pip install 'convsmith[report]'"
 
@@ -18,10 +19,10 @@ def need(name: str) -> Any:
         raise MissingExtra(HINT) from None
 
 
-def printable(value: Any) -> Any:
-    """With a question mark for control characters and their like, at which vl-convert ends the whole process."""
+def all_printable(value: Any) -> Any:
+    """Plain data with every text `printable`: at control characters vl-convert ends the whole process."""
     if isinstance(value, str):
-        return "".join(letter if letter.isprintable() else "?" for letter in value)
+        return printable(value)
     if isinstance(value, list):
-        return [printable(item) for item in value]
-    return {name: printable(item) for name, item in value.items()} if isinstance(value, dict) else value
+        return [all_printable(item) for item in value]
+    return {name: all_printable(item) for name, item in value.items()} if isinstance(value, dict) else value

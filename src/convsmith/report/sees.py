@@ -14,6 +14,7 @@ from convsmith.report.network_charts import trunk
 from convsmith.spec.errors import DataError, UnknownName, nearest
 from convsmith.spec.signature import Pair
 from convsmith.spec.trace import Graph
+from convsmith.views.printable import printable
 from convsmith.views.reading import places
 from convsmith.views.receptive_field import Axis, Field, receptive_field
 from convsmith.views.region import Box, region
@@ -142,7 +143,7 @@ def _centre(axis: Axis, unit: int, start: int, stop: int, side: int) -> float:
 
 
 def _brief(name: str) -> str:
-    name = "".join(letter if letter.isprintable() else "?" for letter in name)  # XML has no word for most of them
+    name = printable(name)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 

@@ -12,6 +12,7 @@ from convsmith.spec.trace import Graph
 from convsmith.views.cost import cost
 from convsmith.views.figures import depth
 from convsmith.views.memory import inference_memory, training_memory
+from convsmith.views.printable import printable
 from convsmith.views.receptive_field import receptive_field
 from convsmith.views.sheet import Column, Sheet
 from convsmith.zoo.cards import Card
@@ -159,15 +160,6 @@ def wide_sheet(networks: Sequence[Totals], columns: Sequence[str] = USUAL, title
     heads = tuple(Column(HEADS[column], number=column != "name") for column in columns)
     rows = tuple(tuple(_cell(column, getattr(found, column)) for column in columns) for found in networks)
     return Sheet(title or _title(networks), RULE, heads, rows, (), _notes(networks))
-
-
-def printable(text: str) -> str:
-    """A name in which nothing moves a terminal's cursor or ends a line.
-
-    >>> printable("a\\x1b[2J")
-    'a\ufffd[2J'
-    """
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _ratio(value: int | None, of: int | None) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from convsmith.views.compare import printable
 from convsmith.views.diff import Changes, Diff, Line
+from convsmith.views.printable import printable
 
 NO_BREAK = "\u00a0"
 

@@ -7,12 +7,12 @@ from xml.sax.saxutils import escape
 
 from convsmith.spec.trace import Graph, Row
 from convsmith.views import svg as draw
-from convsmith.views.compare import printable
 from convsmith.views.diff import Diff, Line, Status
 from convsmith.views.diff_outline import Repeat, Run, first_path, last_path, outline, spaced, words
 from convsmith.views.diff_text import title
 from convsmith.views.labels import label_of
 from convsmith.views.painter import COLOURS
+from convsmith.views.printable import printable
 from convsmith.views.svg import FONT, GREY, INK, Picture
 from convsmith.views.units import short
 

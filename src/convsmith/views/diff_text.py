@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from convsmith.spec.trace import Graph
-from convsmith.views.compare import printable
 from convsmith.views.diff import Diff, Line, Status, Summary
 from convsmith.views.diff_outline import Repeat, Run, first_path, last_path, outline, spaced, words
+from convsmith.views.printable import printable
 from convsmith.views.units import short
 
 WIDTH = 120

@@ -6,7 +6,6 @@ import builtins
 import keyword
 import textwrap
 from collections.abc import Iterable
-from dataclasses import replace
 
 from convsmith.nn.eject.alike import classes_of, kinship, leaves
 from convsmith.nn.eject.classes import Class, Writer
@@ -14,13 +13,13 @@ from convsmith.nn.eject.helpers import sources
 from convsmith.nn.eject.layout import Rate
 from convsmith.nn.eject.names import class_name, network_name
 from convsmith.nn.eject.tree import Box, tree
-from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
 from convsmith.spec.node import Node
 from convsmith.spec.signature import Pair
-from convsmith.spec.trace import Graph, network_around, trace
+from convsmith.spec.trace import Graph, trace
 from convsmith.views.cost import cost
-from convsmith.zoo import spec
+from convsmith.views.printable import printable
+from convsmith.zoo.asked import asked
 from convsmith.zoo.cards import card_of
 
 
@@ -31,17 +30,7 @@ def eject(network: Network | Node | str, *, classes: int | None = None, side: in
     The same options as `build`. The file imports torch and the standard library alone; layers begin with the weights
     that torch draws. Raises UnknownName, SpecError, ShapeError.
     """
-    if isinstance(network, str):
-        network = spec(network)
-    if isinstance(network, Node):
-        network = network_around(network, side, channels)
-    if classes is not None:
-        network = with_classes(network, classes)
-    network = replace(
-        network,
-        channels=network.channels if channels is None else channels,
-        side=network.side if side is None else side,
-    )
+    network = asked(network, classes=classes, channels=channels, side=side)
     graph = trace(network)
     root = tree(graph, network)
     kin = kinship(root)
@@ -124,8 +113,7 @@ def _wrapped(text: str) -> list[str]:
 
 def _safe(text: str) -> str:
     """Text that can stand in a docstring."""
-    clean = "".join(sign if sign.isprintable() else " " for sign in text)
-    return " ".join(clean.replace("\\", "/").replace('"', "'").split())
+    return " ".join(printable(text).replace("\\", "/").replace('"', "'").split())
 
 
 def _imports(body: str, imported: set[str]) -> str:
