@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,18 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent and item.path.name not in FAST:
             item.add_marker(pytest.mark.slow)
+
+
+PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
+
+
+@pytest.fixture(scope="session")
+def published() -> list[dict[str, str]]:
+    """Figures that others have counted and published, a row a network."""
+    if not PUBLISHED.exists():
+        pytest.skip("shared/data/published.csv is not beside this checkout")
+    with PUBLISHED.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +14,8 @@ from convsmith import cost, trace
 from convsmith.spec import Conv, DropPath, LayerScale, Linear, Network, SpecError
 from convsmith.zoo import convnext
 
-from .twins import alike, assert_costs, built, in_timm, inverse, logits_differ, norms, reference, shapes
+from .twins import Published, alike, assert_costs, built, in_timm, inverse, logits_differ, norms, reference, shapes
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = list(convnext.VARIANTS)
 LIBRARY = [name for name, found in convnext.VARIANTS.items() if found.provenance == "torchvision"]
 TIMM = {
@@ -98,19 +95,17 @@ def test_section_3s_stages(name: str) -> None:
     assert sum(isinstance(row.node, Conv | Linear) for row in rows) == 3 * sum(blocks) + 5
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
-def test_exact_published_counts_are_ours() -> None:
+def test_exact_published_counts_are_ours(published: Published) -> None:
     seen = set()
-    with PUBLISHED.open(newline="") as file:
-        for row in csv.DictReader(file):
-            library, _, rest = row["variant"].partition("/")
-            name = rest.split(".")[0]
-            if library not in ("torchvision", "timm") or name not in NAMES or not row["params_exact"]:
-                continue
-            total = cost(trace(network(name), int(row["input_size"])))
-            assert (str(total.params), str(total.macs)) == (row["params_exact"], row["macs_exact"]), row["variant"]
-            assert str(sum(layer.macs > 0 for layer in total.layers)) == row["conv_fc_modules"]
-            seen.add(name)
+    for row in published:
+        library, _, rest = row["variant"].partition("/")
+        name = rest.split(".")[0]
+        if library not in ("torchvision", "timm") or name not in NAMES or not row["params_exact"]:
+            continue
+        total = cost(trace(network(name), int(row["input_size"])))
+        assert (str(total.params), str(total.macs)) == (row["params_exact"], row["macs_exact"]), row["variant"]
+        assert str(sum(layer.macs > 0 for layer in total.layers)) == row["conv_fc_modules"]
+        seen.add(name)
     assert seen >= set(LIBRARY)
 
 

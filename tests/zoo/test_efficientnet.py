@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,8 @@ from convsmith.spec import Conv, Dropout, DropPath, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import efficientnet
 
-from .twins import reference
+from .twins import Published, reference
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = list(efficientnet.VARIANTS)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -64,12 +61,10 @@ def test_table_2(name: str) -> None:
     assert total.macs / 1e9 == pytest.approx(billions, rel=0.05)
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("name", TABLE2)
-def test_exact_published_counts_are_ours(name: str) -> None:
+def test_exact_published_counts_are_ours(name: str, published: Published) -> None:
     others = (f"torchvision/efficientnet_{name}.IMAGENET1K_V1", f"imgclsmob/efficientnet_{name}b")
-    with PUBLISHED.open(newline="") as file:
-        lines = [line for line in csv.DictReader(file) if line["variant"] in others]
+    lines = [line for line in published if line["variant"] in others]
     assert len(lines) == 2
     for line in lines:
         total = of(f"efficientnet_{name}", int(line["input_size"]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,8 @@ from convsmith.spec import Activation, Conv, Dropout, DropPath, Network, Norm, R
 from convsmith.views.cost import Cost
 from convsmith.zoo import efficientnet, efficientnet_lite
 
-from .twins import reference
+from .twins import Published, reference
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = list(efficientnet_lite.VARIANTS)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,11 +51,9 @@ def test_the_authors_table(name: str) -> None:
     assert 1.03 < millions * 1e6 / total.macs < 1.06
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("name", NAMES)
-def test_exact_published_counts_are_ours(name: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (line,) = [line for line in csv.DictReader(file) if line["variant"] == f"timm/{name}.in1k"]
+def test_exact_published_counts_are_ours(name: str, published: Published) -> None:
+    (line,) = [line for line in published if line["variant"] == f"timm/{name}.in1k"]
     total = of(name)
     assert (str(total.params), str(total.macs)) == (line["params_exact"], line["macs_exact"])
     assert str(sum(row.macs > 0 for row in total.layers)) == line["conv_fc_modules"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,8 @@ from convsmith.spec import Dropout, DropPath, Network, Norm, SpecError, UnknownN
 from convsmith.views.cost import Cost
 from convsmith.zoo import efficientnet_v2
 
-from .twins import reference
+from .twins import Published, reference
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = list(efficientnet_v2.VARIANTS)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -78,11 +75,9 @@ def test_the_first_printing_of_table_4_has_24_million_parameters(monkeypatch: py
     assert round(of("efficientnet_v2_s").params / 1e6) == 24
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("name", NAMES)
-def test_exact_published_counts_are_ours(name: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        rows = [line for line in csv.DictReader(file) if line["variant"] == f"torchvision/{name}.IMAGENET1K_V1"]
+def test_exact_published_counts_are_ours(name: str, published: Published) -> None:
+    rows = [line for line in published if line["variant"] == f"torchvision/{name}.IMAGENET1K_V1"]
     (line,) = rows
     total = of(name)
     assert (str(total.params), str(total.macs)) == (line["params_exact"], line["macs_exact"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,8 @@ from convsmith import cost, trace
 from convsmith.spec import AvgPool, Conv, Dropout, Linear, Network, Norm, SpecError, Times
 from convsmith.zoo import inception_resnet_v2
 
-from .twins import reference
+from .twins import Published, reference
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 PARAMS, MACS = 55_843_464, 13_155_794_016
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -45,11 +42,9 @@ def test_normalisation_pooling_scales_and_dropout_are_timms() -> None:
     assert [row.path for row in rows if row.path.endswith(".after")] == [f"{p}.after" for p in wanted]
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("row", ["timm/inception_resnet_v2.tf_in1k", "imgclsmob/inceptionresnetv2"])
-def test_exact_published_counts_are_ours(row: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [line for line in csv.DictReader(file) if line["variant"] == row]
+def test_exact_published_counts_are_ours(row: str, published: Published) -> None:
+    (found,) = [line for line in published if line["variant"] == row]
     total = cost(trace(network()))
     assert (total.params, total.macs) == (int(found["params_exact"]), int(found["macs_exact"]))
     assert sum(r.category in ("convolution", "linear") for r in total.layers) == int(found["conv_fc_modules"]) == 245

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,8 @@ from convsmith import cost, trace
 from convsmith.spec import AvgPool, Conv, Dropout, Linear, Network, Norm, SpecError
 from convsmith.zoo import inception_v4
 
-from .twins import reference
+from .twins import Published, reference
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 PARAMS, MACS = 42_679_816, 12_253_974_624
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,11 +36,9 @@ def test_normalisation_pooling_and_dropout_are_timms() -> None:
     assert [node.rate for node in nodes if isinstance(node, Dropout)] == [theirs.head_drop.p] == [0]
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("row", ["timm/inception_v4.tf_in1k", "imgclsmob/inceptionv4"])
-def test_exact_published_counts_are_ours(row: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [line for line in csv.DictReader(file) if line["variant"] == row]
+def test_exact_published_counts_are_ours(row: str, published: Published) -> None:
+    (found,) = [line for line in published if line["variant"] == row]
     total = cost(trace(network()))
     assert (total.params, total.macs) == (int(found["params_exact"]), int(found["macs_exact"]))
     layers = sum(r.category in ("convolution", "linear") for r in total.layers)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,8 @@ from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import mnasnet
 
-from .twins import alike, assert_costs, built, image, in_timm, logits_differ, norms, shapes, trained_tensors
+from .twins import Published, alike, assert_costs, built, image, in_timm, logits_differ, norms, shapes, trained_tensors
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 TORCHVISION = ["mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -101,11 +98,9 @@ ROWS = [*[(name, f"torchvision/{name}.IMAGENET1K_V1") for name in TORCHVISION], 
         ("mnasnet_a1", "imgclsmob/mnasnet_a1")]  # fmt: skip
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize(("name", "row"), ROWS)
-def test_exact_published_counts_are_ours(name: str, row: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [x for x in csv.DictReader(file) if x["variant"] == row]
+def test_exact_published_counts_are_ours(name: str, row: str, published: Published) -> None:
+    (found,) = [x for x in published if x["variant"] == row]
     total = of(name)
     assert (str(total.params), str(total.macs)) == (found["params_exact"], found["macs_exact"])
     rows = trace(network(name)).rows

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +16,8 @@ from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import mobilenet_v1
 
-from .twins import alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
+from .twins import Published, alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 WIDTHS = {"mobilenet_v1": 1.0, "mobilenet_v1_075": 0.75, "mobilenet_v1_050": 0.5, "mobilenet_v1_025": 0.25}
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -97,12 +94,10 @@ def test_tables_6_and_7(name: str, side: int, macs: int, params: float) -> None:
     assert round(total.params / 1e6, 1) == params
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
-def test_exact_published_counts_are_ours() -> None:
+def test_exact_published_counts_are_ours(published: Published) -> None:
     multipliers = {"1.0": "mobilenet_v1", "0.75": "mobilenet_v1_075", "0.5": "mobilenet_v1_050",
                    "0.25": "mobilenet_v1_025"}  # fmt: skip
-    with PUBLISHED.open(newline="") as file:
-        lines = [x for x in csv.DictReader(file) if x["variant"].startswith("mobilenet_v1_") and x["macs_exact"]]
+    lines = [x for x in published if x["variant"].startswith("mobilenet_v1_") and x["macs_exact"]]
     assert len(lines) == 16  # four widths at four sides
     for line in lines:
         total = of(multipliers[line["variant"].split("_")[2]], int(line["input_size"]))

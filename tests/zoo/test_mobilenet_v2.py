@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,8 @@ from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import mobilenet_v2
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
+from .twins import Published
+
 WIDTHS = {
     "mobilenet_v2": 1.0, "mobilenet_v2_140": 1.4, "mobilenet_v2_075": 0.75, "mobilenet_v2_050": 0.5,
     "mobilenet_v2_035": 0.35,
@@ -35,13 +34,11 @@ def test_counts() -> None:
     assert (total.params, total.macs) == (3_504_872, 300_774_272)
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
-def test_the_authors_printed_counts() -> None:
+def test_the_authors_printed_counts(published: Published) -> None:
     """Multiply-adds of five widths at up to five sides, mostly cut, not rounded; parameters without those of batch
     normalisation."""
     names = {f"{width:g}" if width != 1 else "1.0": name for name, width in WIDTHS.items()}
-    with PUBLISHED.open(newline="") as file:
-        lines = [x for x in csv.DictReader(file) if x["variant"].startswith("mobilenet_v2_")]
+    lines = [x for x in published if x["variant"].startswith("mobilenet_v2_")]
     seen = 0
     for line in lines:
         width, side = line["variant"].split("_")[2:]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,8 @@ from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import mobilenet_v3
 
-from .twins import assert_costs, built, on_meta, shapes
+from .twins import Published, assert_costs, built, on_meta, shapes
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = ["mobilenet_v3_large", "mobilenet_v3_small"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,11 +40,9 @@ def test_keys_and_counts_are_torchvisions_at_other_widths(name: str, width: floa
     assert_costs(ours, theirs, macs_of)
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("name", NAMES)
-def test_exact_published_counts_are_ours(name: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        lines = [x for x in csv.DictReader(file) if x["variant"].startswith(f"torchvision/{name}.")]
+def test_exact_published_counts_are_ours(name: str, published: Published) -> None:
+    lines = [x for x in published if x["variant"].startswith(f"torchvision/{name}.")]
     assert lines
     total, rows = of(name), trace(network(name)).rows
     for line in lines:
@@ -55,12 +50,10 @@ def test_exact_published_counts_are_ours(name: str) -> None:
         assert str(sum(isinstance(r.node, Conv | Linear) for r in rows)) == line["conv_fc_modules"]
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
-def test_the_authors_printed_counts() -> None:
+def test_the_authors_printed_counts(published: Published) -> None:
     """Large: 217 M multiply-adds and 5.4 M parameters. At 0.75 they print 155 M and 4.0 M, where torchvision's rule,
     which scales the hidden linear layer too, gives 140 M and 3.4 M."""
-    with PUBLISHED.open(newline="") as file:
-        lines = {x["variant"]: x for x in csv.DictReader(file) if x["variant"].startswith("MobileNetV3 ")}
+    lines = {x["variant"]: x for x in published if x["variant"].startswith("MobileNetV3 ")}
     line, total = lines["MobileNetV3 Large dm=1"], of("mobilenet_v3_large")
     assert line["macs_published"] == f"{round(total.macs / 1e6)}000000"
     assert line["params_published"] == f"{total.params // 10**5}00000"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
 import random
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +20,10 @@ from convsmith.spec import AvgPool, Dropout, DropPath, Network, Norm, SpecError
 from convsmith.zoo import nasnet
 from convsmith.zoo.genotype import OPERATIONS, Genotype
 
-from .twins import alike, assert_costs, built, gap, lively, logits_differ, on_meta, shapes
+from .twins import Published, alike, assert_costs, built, gap, lively, logits_differ, on_meta, shapes
 
 layers = pytest.importorskip("timm.layers", reason="timm's cells are the reference")
 cells = pytest.importorskip("timm.models.nasnet", reason="timm's cells are the reference")
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # parameters, moving means and variances, multiply-adds
@@ -126,10 +123,8 @@ def test_tables_1_to_3() -> None:
     assert [n for n, *_ in COUNTS.values() if f"{n:,}" not in (inspect.getdoc(nasnet) or "")] == []
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
-def test_published_counts_are_ours() -> None:
-    with PUBLISHED.open(newline="") as file:
-        lines = {line["variant"]: line for line in csv.DictReader(file)}
+def test_published_counts_are_ours(published: Published) -> None:
+    lines = {line["variant"]: line for line in published}
     exact = lines["timm/nasnetalarge.tf_in1k"]
     assert (exact["params_exact"], exact["macs_exact"]) == tuple(str(COUNTS["nasnetalarge"][i]) for i in (0, 2))
     ours = {name: trace(network(name)).rows for name in COUNTS}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import random
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from torch import nn
@@ -20,6 +18,7 @@ from convsmith.views.cost import Cost
 from convsmith.zoo import regnet
 
 from .twins import (
+    Published,
     Rename,
     alike,
     assert_costs,
@@ -34,7 +33,6 @@ from .twins import (
     trained_tensors,
 )
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 NAMES = list(regnet.VARIANTS)
 LIBRARY = [name for name, found in regnet.VARIANTS.items() if found.provenance == "torchvision"]
 PAPER = [name for name in NAMES if name not in LIBRARY]
@@ -162,21 +160,19 @@ def test_eq_2_to_4_are_torchvisions_over_the_design_space() -> None:
         ), (w_0, w_a, w_m, depth)  # fmt: skip
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
-def test_exact_published_counts_are_ours() -> None:
+def test_exact_published_counts_are_ours(published: Published) -> None:
     seen = set()
     known = {f"torchvision/{name}": name for name in LIBRARY} | {
         f"timm/{timm_name(name)}": name for name in NAMES if name != "regnet_y_128gf"
     }
-    with PUBLISHED.open(newline="") as file:
-        for row in csv.DictReader(file):
-            name = known.get(row["variant"].split(".")[0])
-            if name is None or not row["params_exact"]:
-                continue
-            total = cost(trace(network(name), int(row["input_size"])))
-            assert (str(total.params), str(total.macs)) == (row["params_exact"], row["macs_exact"]), row["variant"]
-            assert str(sum(layer.macs > 0 for layer in total.layers)) == row["conv_fc_modules"]
-            seen.add(name)
+    for row in published:
+        name = known.get(row["variant"].split(".")[0])
+        if name is None or not row["params_exact"]:
+            continue
+        total = cost(trace(network(name), int(row["input_size"])))
+        assert (str(total.params), str(total.macs)) == (row["params_exact"], row["macs_exact"]), row["variant"]
+        assert str(sum(layer.macs > 0 for layer in total.layers)) == row["conv_fc_modules"]
+        seen.add(name)
     assert seen == set(NAMES)
 
 

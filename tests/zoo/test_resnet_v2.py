@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +17,7 @@ from convsmith.views.cost import Cost
 from convsmith.zoo import resnet_v2
 
 from .twins import (
+    Published,
     Rename,
     alike,
     assert_costs,
@@ -33,7 +32,6 @@ from .twins import (
     trained_tensors,
 )
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 IMAGENET = {"resnetv2_152_paper": (3, 8, 36, 3), "resnetv2_200": (3, 24, 36, 3)}
 CIFAR = {"resnetv2_110": (True, 18), "resnetv2_164": (False, 18), "resnetv2_1001": (False, 111)}
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -204,13 +202,11 @@ ROWS: dict[str, tuple[str, dict[str, object], int]] = {
 }
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("row", ROWS)
-def test_exact_published_counts_are_ours(row: str) -> None:
+def test_exact_published_counts_are_ours(row: str, published: Published) -> None:
     name, options, more = ROWS[row]
     side = str(resnet_v2.VARIANTS[name].side)
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [x for x in csv.DictReader(file) if x["variant"] == row and x["input_size"] == side]
+    (found,) = [x for x in published if x["variant"] == row and x["input_size"] == side]
     total = of(name, **options)
     assert (str(total.params + more), str(total.macs)) == (found["params_exact"], found["macs_exact"])
 

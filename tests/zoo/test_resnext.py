@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from math import floor, prod
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,9 +15,8 @@ from convsmith.spec import Conv, Linear, Network, Seq, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import resnext
 
-from .twins import alike, assert_costs, built, gap, lively, logits_differ, norms, on_meta, shapes
+from .twins import Published, alike, assert_costs, built, gap, lively, logits_differ, norms, on_meta, shapes
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 CIFAR = [name for name, found in resnext.VARIANTS.items() if found.provenance == "paper"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -140,11 +137,9 @@ ROWS = {f"torchvision/{n}.IMAGENET1K_V1": n for n, found in resnext.VARIANTS.ite
 }
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("row", ROWS)
-def test_exact_published_counts_are_ours(row: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [line for line in csv.DictReader(file) if line["variant"] == row]
+def test_exact_published_counts_are_ours(row: str, published: Published) -> None:
+    (found,) = [line for line in published if line["variant"] == row]
     total = of(ROWS[row])
     assert (str(total.params), str(total.macs)) == (found["params_exact"], found["macs_exact"])
 

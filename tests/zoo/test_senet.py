@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from torch import nn
@@ -16,9 +14,8 @@ from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import resnext, senet
 
-from .twins import alike, assert_costs, built, in_timm, logits_differ, norms, shapes
+from .twins import Published, alike, assert_costs, built, in_timm, logits_differ, norms, shapes
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 PAPER = [name for name in senet.VARIANTS if name.endswith("_paper")]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -134,11 +131,9 @@ ROWS = {
 }
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("row", ROWS)
-def test_exact_published_counts_are_ours(row: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [x for x in csv.DictReader(file) if x["variant"] == row and x["input_size"] == "224"]
+def test_exact_published_counts_are_ours(row: str, published: Published) -> None:
+    (found,) = [x for x in published if x["variant"] == row and x["input_size"] == "224"]
     total = of(ROWS[row])
     assert (str(total.params), str(total.macs)) == (found["params_exact"], found["macs_exact"])
 

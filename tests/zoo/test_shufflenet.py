@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,8 @@ from convsmith.nn import Net
 from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.zoo import shufflenet
 
-from .twins import alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
+from .twins import Published, alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 GROUPS = (1, 2, 3, 4, 8)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -157,11 +154,9 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize(("name", "options", "row"), ROWS)
-def test_exact_published_counts_are_ours(name: str, options: dict[str, Any], row: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [x for x in csv.DictReader(file) if x["variant"] == f"imgclsmob/{row}"]
+def test_exact_published_counts_are_ours(name: str, options: dict[str, Any], row: str, published: Published) -> None:
+    (found,) = [x for x in published if x["variant"] == f"imgclsmob/{row}"]
     total = cost(trace(network(name, **options)))
     assert (str(total.params), str(total.macs)) == (found["params_exact"], found["macs_exact"])
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import pytest
 import torch
 from torchvision import models
@@ -13,7 +10,7 @@ from convsmith import build, cost, names, spec, trace
 from convsmith.spec import SpecError, content_hash
 from convsmith.zoo import PAPERS, VARIANTS, alexnet, lenet, resnet, resnet_cifar, variant, vgg
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
+from .twins import Published
 
 # the first papers; the later ones have files of their own
 FIRST = [
@@ -113,12 +110,10 @@ ROWS: dict[str, tuple[str, dict[str, object], str]] = {
 }
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize("row", ROWS)
-def test_exact_published_counts_are_ours(row: str) -> None:
+def test_exact_published_counts_are_ours(row: str, published: Published) -> None:
     name, options, variant_name = ROWS[row]
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [line for line in csv.DictReader(file) if line["variant"] == variant_name]
+    (found,) = [line for line in published if line["variant"] == variant_name]
     total = cost(trace(spec(name, **options)))
     assert found["params_exact"]
     assert found["macs_exact"]

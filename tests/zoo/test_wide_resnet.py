@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
 from functools import partial
 from math import floor
-from pathlib import Path
 
 import pytest
 from torch import nn
@@ -17,9 +15,8 @@ from convsmith.spec import Conv, Linear, Network, SpecError
 from convsmith.views.cost import Cost
 from convsmith.zoo import wide_resnet
 
-from .twins import alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
+from .twins import Published, alike, assert_costs, built, image, logits_differ, norms, on_meta, shapes, trained_tensors
 
-PUBLISHED = Path(__file__).parents[3] / "shared/data/published.csv"
 TORCHVISION = ["wide_resnet50_2", "wide_resnet101_2"]
 CIFAR = {"wrn_16_8": (16, 8), "wrn_40_4": (40, 4), "wrn_28_10": (28, 10)}
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -99,11 +96,11 @@ ROWS = [
 ]
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="shared/data/published.csv is not beside this checkout")
 @pytest.mark.parametrize(("name", "options", "row", "dataset"), ROWS)
-def test_exact_published_counts_are_ours(name: str, options: dict[str, object], row: str, dataset: str) -> None:
-    with PUBLISHED.open(newline="") as file:
-        (found,) = [x for x in csv.DictReader(file) if (x["variant"], x["dataset"]) == (row, dataset)]
+def test_exact_published_counts_are_ours(
+    name: str, options: dict[str, object], row: str, dataset: str, published: Published
+) -> None:
+    (found,) = [x for x in published if (x["variant"], x["dataset"]) == (row, dataset)]
     total = of(name, **options)
     assert (str(total.params), str(total.macs)) == (found["params_exact"], found["macs_exact"])
 

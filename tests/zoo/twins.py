@@ -21,6 +21,9 @@ from convsmith.nn.layers import DropPath
 from convsmith.zoo import family, variant
 
 State = dict[str, Tensor]
+Published = list[dict[str, str]]
+"""Rows of a table of published figures (fixture `published`)."""
+
 Rename = Callable[[str], str]
 """Our key for one of the reference's."""
 
