@@ -10,6 +10,7 @@ import pytest
 
 import convsmith
 from convsmith.cli.main import VERBS
+from convsmith.nn.eject import eject
 
 from .conftest import Cli
 
@@ -42,6 +43,14 @@ def test_every_number_of_the_table_is_ours() -> None:
         total, field = convsmith.cost(graph), convsmith.receptive_field(graph)[-1].size
         said = [int(number.replace(",", "")) for number in numbers]
         assert said == [total.params, total.macs, total.activations, field[0]], name
+
+
+def test_the_counts_in_its_sentences_are_ours() -> None:
+    pictures = len(list((ROOT / "docs/gallery").glob("*.svg")))
+    assert f"ConvNeXt: {len(convsmith.names())} networks in the papers' form" in README
+    assert f"docs/gallery/README.md) holds {pictures} pictures" in README
+    lines = eject("resnet50").count("\n")
+    assert f"One plain PyTorch file ({lines} lines)" in README
 
 
 def test_every_python_block_runs_and_gives_what_its_comments_say(
