@@ -18,6 +18,7 @@ from convsmith.spec import (
     Flatten,
     Gate,
     Graph,
+    Identity,
     ImportFailed,
     LayerScale,
     Linear,
@@ -29,8 +30,11 @@ from convsmith.spec import (
     Residual,
     Scale,
     Seq,
+    Shift,
+    Shuffle,
     Sigmoid,
     Times,
+    ZeroChannels,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -134,6 +138,35 @@ def test_a_factor_of_one_is_nothing() -> None:
     assert len(align(scaled(1.0), graph(Seq(conv=Conv(4), fc=Conv(2))))) == 4
     with pytest.raises(ImportFailed, match="scale"):
         align(scaled(0.5), graph(Seq(conv=Conv(4), fc=Conv(2))))
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (Shuffle(2), Shuffle(4)), (Shuffle(2), Identity), (ZeroChannels(12), Conv(12)), (Shift(1), Identity),
+], ids=["groups", "none", "zeros", "shift"])  # fmt: skip
+def test_what_moves_channels_or_pixels_counts(one: Node, other: Node) -> None:
+    def between(node: Node) -> Graph:
+        return graph(Seq(a=Conv(8, 3), mid=Seq(node), b=Conv(4)))
+
+    with pytest.raises(ImportFailed, match=r"has no counterpart|goes on where"):
+        align(between(one), between(other))
+    assert align(between(one), between(one)) == {key: key for key in between(one).weights}
+
+
+def test_a_users_shuffle_by_views_is_the_layer_and_another_is_not() -> None:
+    class Own(nn.Module):
+        def __init__(self, groups: int) -> None:
+            super().__init__()
+            self.a, self.b, self.groups = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 1), groups
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.a(x)
+            n, c, h, w = y.shape
+            return self.b(y.view(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w))
+
+    ours = graph(Seq(first=Conv(8, 3), mix=Shuffle(2), last=Conv(4)))
+    assert align(from_torch(Own(2), 8), ours)["b.weight"] == "last.weight"
+    with pytest.raises(ImportFailed, match="shuffle"):
+        align(from_torch(Own(4), 8), ours)
 
 
 def test_gates_and_pools_count() -> None:

@@ -172,6 +172,29 @@ def test_a_shuffle_written_as_views_is_one_row() -> None:
     assert [row.kind for row in other.rows] == ["reshape", "transpose", "reshape"]
 
 
+def test_views_that_are_read_elsewhere_too_stay() -> None:
+    def run(m: Any, x: Tensor) -> Tensor:
+        parts = x.view(1, 2, 2, 8, 6)
+        mixed = parts.transpose(1, 2)
+        return mixed.reshape(1, 4, 8, 6) + m.conv(mixed.sum(2)).repeat(1, 2, 1, 1)
+
+    graph = read(run, conv=nn.Conv2d(2, 2, 1))
+    assert [row.kind for row in graph.rows] == ["reshape", "transpose", "reshape", "sum", "conv", "repeat", "add"]
+    assert [row.inputs for row in graph.rows] == [(-1,), (0,), (1,), (1,), (3,), (4,), (2, 5)]
+
+
+def test_a_sum_over_the_image_is_no_mean() -> None:
+    assert [row.kind for row in read(lambda m, x: x.sum((2, 3))).rows] == ["sum"]
+    assert [row.kind for row in read(lambda m, x: x.mean((2, 3))).rows] == ["avg_pool_to", "flatten"]
+    assert [row.kind for row in read(lambda m, x: x.amax((2, 3))).rows] == ["max_pool_to", "flatten"]
+
+
+def test_a_pool_padded_otherwise_than_same_is_not_called_same() -> None:
+    graph = read(lambda m, x: F.max_pool2d(F.pad(x, (1, 0, 1, 0), value=float("-inf")), 3, 2))  # SAME pads at the end
+    assert [row.kind for row in graph.rows] == ["pad", "max_pool2d"]
+    assert graph.rows[-1].out.elements == 4 * 4 * 3
+
+
 def test_channels_split_and_meet() -> None:
     def run(m: Any, x: Tensor) -> Tensor:
         left, right = x.chunk(2, 1)

@@ -159,6 +159,14 @@ def test_weights_count_and_so_do_products(tmp_path: Path) -> None:
     assert (total.params, total.macs) == (50, 40)
 
 
+def test_statistics_are_buffers_and_a_single_slope_is_a_parameter(tmp_path: Path) -> None:
+    _, held, _ = CASES["batch normalisation"]
+    held = {key.replace("running", "moving"): value for key, value in held.items()} | {"act.weight": floats(1)}
+    norm = node("BatchNormalization", "x n.weight n.bias n.moving_mean n.moving_var", "m")
+    total = cost(from_onnx(written(tmp_path, [norm, node("PRelu", "m act.weight")], held)))
+    assert (total.params, total.buffers) == (4 + 4 + 1, 8)
+
+
 def test_an_open_size_is_asked_for_and_given(tmp_path: Path) -> None:
     nodes, held, _ = CASES["convolution"]
     path = written(tmp_path, nodes, held, image=("n", 4, "h", "w"))

@@ -18,7 +18,7 @@ from convsmith.spec.nodes.joins import Add, Concat
 from convsmith.spec.nodes.linear import Linear
 from convsmith.spec.nodes.norm import LayerNorm, LayerScale, Scale, Times
 from convsmith.spec.nodes.pool import PoolTo
-from convsmith.spec.nodes.shape import Slice
+from convsmith.spec.nodes.shape import FlattenLayer, Permute
 from convsmith.spec.trace import INPUT, Graph, Row
 
 
@@ -34,9 +34,9 @@ class Joint(NamedTuple):
 def align(theirs: Graph, ours: Graph) -> dict[str, str]:
     """Their state-dict keys, each with ours, for two graphs of the same image size. Auxiliary heads have no part in it.
 
-    Rows that only move numbers or act in training alone are passed over. A 1x1 convolution on a single pixel, a
-    convolution whose window is the whole image and a linear layer count as the same, as their weights hold the same
-    numbers.
+    Flattening, the place of the channels' axis and what acts in training alone are passed over. A 1x1 convolution on
+    a single pixel, a convolution whose window is the whole image and a linear layer count as the same, as their weights
+    hold the same numbers.
     Raises ImportFailed naming the first layer that has no counterpart, or several.
     """
     mine, other = _joints(ours), _joints(theirs)
@@ -91,15 +91,13 @@ def _read(joints: list[Joint], end: int) -> list[Joint]:
 
 
 def _what(graph: Graph, row: Row) -> str | None:
-    """What a row computes, said alike for both networks; None where it moves numbers or does nothing."""
+    """What a row computes, said alike for both networks; None where it does nothing that weights could notice."""
     node, out = row.node, row.facts.out
     if node == Times(1) or (isinstance(node, PoolTo) and graph.sigs(row)[0].shape == out.shape):
         return None
-    if node.category == "regularisation" or (node.category == "shape" and not isinstance(node, Slice | Foreign)):
+    if node.category == "regularisation" or isinstance(node, FlattenLayer | Permute):
         return None
     if isinstance(node, Foreign):
-        if node.word in ("reshape", "permute", "transpose"):
-            return None
         return f"{node.word} {node.setting} {out.elements}"
     sig = graph.sigs(row)[0]
     window = row.facts.window or Window((1, 1))

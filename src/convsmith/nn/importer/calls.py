@@ -34,6 +34,12 @@ class Call(NamedTuple):
     writes: Ref | None = None
     shapes: tuple[Shape, ...] = ()
 
+    @property
+    def reads(self) -> tuple[Ref, ...]:
+        """The values that it reads."""
+        items = [item for arg in self.args.values() for item in (arg if isinstance(arg, list) else [arg])]
+        return tuple(item for item in items if isinstance(item, Ref))
+
 
 class Tensor(NamedTuple):
     """One that the network holds: its key in the state dict, its shape, and whether it is trained."""

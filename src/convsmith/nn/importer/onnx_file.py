@@ -8,7 +8,8 @@ from typing import Any
 
 from convsmith.nn.importer.calls import Call, Program, Ref, Shape, Tensor
 from convsmith.nn.importer.importer import read
-from convsmith.nn.importer.onnx_words import Operator, translate
+from convsmith.nn.importer.onnx_operator import Operator
+from convsmith.nn.importer.onnx_words import translate
 from convsmith.spec.errors import ImportFailed, MissingExtra
 from convsmith.spec.signature import Pair
 from convsmith.spec.trace import Graph
@@ -61,11 +62,10 @@ def _program(path: Path, side: int | Pair | None) -> Program:
             leaf=len(words[place]) == 1,
         )  # fmt: skip
         calls += translate(operator)
+    statistics = {name for node in graph.node if node.op_type == "BatchNormalization" for name in node.input[3:5]}
     floats = {t.name for t in graph.initializer if t.data_type in _floats(onnx)}
     tensors = {
-        Ref(name): Tensor(
-            name if name in floats and name not in numbers else "", shape, trainable="running" not in name
-        )
+        Ref(name): Tensor(name if name in floats else "", shape, trainable=name not in statistics)
         for name, shape in held.items()
     }
     return Program(

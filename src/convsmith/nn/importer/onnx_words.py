@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from convsmith.nn.importer.calls import Call, Ref, Shape
+from convsmith.nn.importer.calls import Call, Ref
+from convsmith.nn.importer.onnx_operator import Operator, Rule
+from convsmith.nn.importer.onnx_windows import conv, conv_transpose, pad, pool
 from convsmith.spec.errors import ImportFailed
-from convsmith.spec.nodes.geometry import same_pads
-
-
-class Operator(NamedTuple):
-    """One node of an ONNX graph: names of what it reads and makes, known shapes, and numbers of short constants."""
-
-    word: str
-    reads: tuple[str, ...]
-    makes: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    shapes: Mapping[str, Shape]
-    numbers: Mapping[str, list[Any]]
-    path: str
-    leaf: bool = True
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """An attribute, with bytes as text."""
-        value = self.attributes.get(name, default)
-        return value.decode() if isinstance(value, bytes) else value
-
-    def read(self, index: int) -> Ref | None:
-        """The name of an input, None where it is left out."""
-        return Ref(self.reads[index]) if index < len(self.reads) and self.reads[index] else None
-
-    def shape(self, index: int = 0) -> Shape:
-        """The shape of an input. Raises ImportFailed where it is not known."""
-        return self._known(self.reads[index])
-
-    def list(self, index: int, name: str) -> list[Any] | None:
-        """Numbers that are an attribute in older files and an input in newer ones."""
-        value = self.attributes.get(name)
-        if value is None and index < len(self.reads):
-            value = self.numbers.get(self.reads[index])
-        return None if value is None else list(value) if isinstance(value, list | tuple) else [value]
-
-    def call(self, op: str, args: Mapping[str, Any], makes: str = "", shape: Shape | None = None) -> Call:
-        """A call that makes this operator's (first) result."""
-        name = makes or self.makes[0]
-        return Call(op, args, Ref(name), self._known(name) if shape is None else shape, self.path, self.leaf)
-
-    def _known(self, name: str) -> Shape:
-        if name not in self.shapes:
-            raise ImportFailed(
-                f"{self.path}: the shape of {name!r} cannot be inferred; export the model at a fixed size"
-            )
-        return self.shapes[name]
 
 
 def translate(operator: Operator) -> list[Call]:
@@ -62,57 +17,6 @@ def translate(operator: Operator) -> list[Call]:
         refs = {f"input{i}": Ref(name) for i, name in enumerate(operator.reads) if name}
         return [operator.call(operator.word, refs)]
     return rule(operator)
-
-
-Rule = Callable[[Operator], list[Call]]
-
-
-def conv(o: Operator) -> list[Call]:
-    """Padding of its own on each side is put around the image first."""
-    weight = o.shape(1)
-    _two_axes(o, weight)
-    stride, dilation = _pair(o.get("strides")), _pair(o.get("dilations"))
-    pads = _pads(o, weight[2:], stride, dilation)
-    calls, image, padding = _around(o, pads, 0.0)
-    args = {
-        "input": image, "weight": o.read(1), "bias": o.read(2), "stride": stride, "padding": padding,
-        "dilation": dilation, "groups": o.get("group", 1),
-    }  # fmt: skip
-    return [*calls, o.call("conv2d", args)]
-
-
-def conv_transpose(o: Operator) -> list[Call]:
-    """As ATen's, where both sides are padded alike."""
-    _two_axes(o, o.shape(1))
-    pads = o.get("pads") or [0, 0, 0, 0]
-    if o.get("auto_pad", "NOTSET") != "NOTSET" or pads[:2] != pads[2:] or o.get("output_shape"):
-        raise ImportFailed(f"{o.path}: a transposed convolution with padding of its own on each side has no rule")
-    args = {
-        "input": o.read(0), "weight": o.read(1), "bias": o.read(2), "stride": _pair(o.get("strides")),
-        "padding": pads[:2], "output_padding": _pair(o.get("output_padding"), 0),
-        "dilation": _pair(o.get("dilations")), "groups": o.get("group", 1),
-    }  # fmt: skip
-    return [o.call("conv_transpose2d", args)]
-
-
-def pool(o: Operator) -> list[Call]:
-    """Maximum or mean; padding of its own on each side is put around the image first."""
-    kernel, stride, dilation = o.get("kernel_shape"), _pair(o.get("strides")), _pair(o.get("dilations"))
-    if len(kernel) != 2:
-        raise ImportFailed(f"{o.path}: pooling over {len(kernel)} axes has no rule")
-    largest = o.word == "MaxPool"
-    calls, image, padding = _around(o, _pads(o, kernel, stride, dilation), float("-inf") if largest else 0.0)
-    args = {
-        "self": image,
-        "kernel_size": kernel,
-        "stride": stride,
-        "padding": padding,
-        "ceil_mode": o.get("ceil_mode", 0),
-    }
-    if largest:
-        return [*calls, o.call("max_pool2d", args | {"dilation": dilation})]
-    extra = {"count_include_pad": o.get("count_include_pad", 0), "divisor_override": None}
-    return [*calls, o.call("avg_pool2d", args | extra)]
 
 
 def global_pool(op: str) -> Rule:
@@ -180,7 +84,7 @@ def clip(o: Operator) -> list[Call]:
 def hard_sigmoid(o: Operator) -> list[Call]:
     """Torch's has a slope of 1/6."""
     torchs = abs(o.get("alpha", 0.2) - 1 / 6) < 1e-6 and o.get("beta", 0.5) == 0.5
-    return [o.call("hardsigmoid" if torchs else "hardshrink", {"self": o.read(0)})]
+    return [o.call("hardsigmoid" if torchs else "hard_sigmoid", {"self": o.read(0)})]
 
 
 def leaky_relu(o: Operator) -> list[Call]:
@@ -202,7 +106,7 @@ def mean(o: Operator) -> list[Call]:
     """Axes are an attribute or an input; none are all."""
     axes = o.list(1, "axes") or list(range(len(o.shape(0))))
     dims = [axis % len(o.shape(0)) for axis in axes]
-    op = "amax" if o.word == "ReduceMax" else "mean"
+    op = {"ReduceMean": "mean", "ReduceMax": "amax", "ReduceSum": "sum"}[o.word]
     return [o.call(op, {"self": o.read(0), "dim": dims, "keepdim": bool(o.get("keepdims", 1))})]
 
 
@@ -214,7 +118,7 @@ def concat(o: Operator) -> list[Call]:
 def split(o: Operator) -> list[Call]:
     """Several results at once, and each by its name."""
     whole = Ref(f"{o.makes[0]}.parts")
-    shapes = tuple(o._known(name) for name in o.makes)
+    shapes = tuple(o.known(name) for name in o.makes)
     axis = o.get("axis", 0) % len(o.shape(0))
     parts = Call("split", {"self": o.read(0), "dim": axis}, whole, None, o.path, o.leaf, shapes=shapes)
     return [parts, *(o.call("getitem", {"self": whole, "index": i}, name) for i, name in enumerate(o.makes))]
@@ -229,15 +133,6 @@ def slice_(o: Operator) -> list[Call]:
         start = starts[0] + size if starts[0] < 0 else min(starts[0], size)
         return [o.call("slice", {"self": o.read(0), "dim": dim, "start": start, "step": steps[0]})]
     return [o.call("index", {"self": o.read(0)})]
-
-
-def pad(o: Operator) -> list[Call]:
-    """Around rows and columns."""
-    pads, value = o.list(1, "pads"), (o.list(2, "value") or [0.0])[0]
-    if pads is None or len(pads) != 8 or any(pads[:2] + pads[4:6]) or o.get("mode", "constant") != "constant":
-        raise ImportFailed(f"{o.path}: padding other than constant, of rows and columns, has no rule")
-    around = [pads[3], pads[7], pads[2], pads[6]]
-    return [o.call("constant_pad_nd", {"self": o.read(0), "pad": around, "value": value})]
 
 
 def transpose(o: Operator) -> list[Call]:
@@ -281,36 +176,6 @@ def size(o: Operator) -> list[Call]:
 def dropout(o: Operator) -> list[Call]:
     """Nothing in evaluation."""
     return [o.call("dropout", {"input": o.read(0), "p": (o.list(1, "ratio") or [0.5])[0]})]
-
-
-def _two_axes(o: Operator, weight: Shape) -> None:
-    if len(weight) != 4:
-        raise ImportFailed(f"{o.path}: a convolution over {len(weight) - 2} axes has no rule")
-
-
-def _pair(value: Any, default: int = 1) -> list[int]:
-    return list(value) if value else [default, default]
-
-
-def _pads(o: Operator, kernel: Any, stride: list[int], dilation: list[int]) -> tuple[int, int, int, int]:
-    """top, bottom, left, right"""
-    auto = o.get("auto_pad", "NOTSET")
-    if auto in ("NOTSET", "VALID"):
-        top, left, bottom, right = o.get("pads") or (0, 0, 0, 0) if auto == "NOTSET" else (0, 0, 0, 0)
-        return top, bottom, left, right
-    rows, cols = (same_pads(o.shape(0)[2 + i], kernel[i], stride[i], dilation[i]) for i in (0, 1))
-    return (*rows, *cols) if auto == "SAME_UPPER" else (*rows[::-1], *cols[::-1])
-
-
-def _around(o: Operator, pads: tuple[int, int, int, int], value: float) -> tuple[list[Call], Ref | None, list[int]]:
-    """The calls that put padding around the image where its sides differ, the image, and the layer's own padding."""
-    top, bottom, left, right = pads
-    if (top, left) == (bottom, right):
-        return [], o.read(0), [top, left]
-    n, c, h, w = o.shape(0)
-    image = Ref(f"{o.makes[0]}.padded")
-    args = {"self": o.read(0), "pad": [left, right, top, bottom], "value": value}
-    return [o.call("constant_pad_nd", args, image.name, (n, c, h + top + bottom, w + left + right))], image, [0, 0]
 
 
 def _each(op: str, words: str) -> dict[str, Rule]:

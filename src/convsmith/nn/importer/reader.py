@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -50,6 +51,7 @@ class Reader:
     values: dict[Ref, Any]
     sizes: dict[Ref, Shape]
     holders: frozenset[str]
+    uses: Counter[Ref]
     rows: list[Row]
     paths: set[str]
     counted: set[str]
@@ -63,9 +65,9 @@ class Reader:
         sizes = {ref: tensor.shape for ref, tensor in held.items()} | {program.image: (1, *program.size)}
         sizes |= {call.makes: call.shape for call in program.calls if call.shape is not None}
         holders = frozenset(key.rpartition(".")[0] for key in state)
-        return Reader(
-            program, image, state, values | {program.image: At(INPUT, image)}, sizes, holders, [], set(), set()
-        )
+        values |= {program.image: At(INPUT, image)}
+        uses = Counter(ref for call in program.calls for ref in call.reads) + Counter([program.output])
+        return Reader(program, image, state, values, sizes, holders, uses, [], set(), set())
 
     def value(self, call: Call, name: str) -> Any:
         """What an argument stands for; numbers and lists stand for themselves."""
@@ -97,7 +99,7 @@ class Reader:
 
     def layer(self, call: Call, node: Layer, at: At, *held: Held | None, sig: Sig | None = None) -> At:
         """Append the row of a layer that descriptions have too. Its facts must be what torch made of the image."""
-        path, weights = self._weights(call, held, "")
+        path, weights = self._weights(call, held)
         try:
             found = node.infer(at.sig if sig is None else sig)
         except ShapeError as error:
@@ -116,7 +118,7 @@ class Reader:
         macs: int = 0, ops: int = 0, sig: Sig | None = None, window: Window | None = None, word: str = "",
     ) -> At:  # fmt: skip
         """Append the row of an operation that descriptions do not have, of the shape that torch gives it."""
-        path, weights = self._weights(call, held, word)
+        path, weights = self._weights(call, held)
         if sig is None:
             same = ats and call.shape is not None and ats[0].sig.shape == call.shape[1:]
             sig = ats[0].sig if same else shaped(call.shape or (1,), ats[0].sig.stride if ats else (1, 1))
@@ -127,6 +129,11 @@ class Reader:
         """Signature of what a row (or the input) holds."""
         return self.image if row == INPUT else self.rows[row].facts.out
 
+    def read_once(self, row: int) -> bool:
+        """Whether each name for what a row holds is read by one call."""
+        names = [ref for ref, value in self.values.items() if isinstance(value, At) and value.row == row]
+        return all(self.uses[ref] == 1 for ref in names)
+
     def _pad(self, value: Padded) -> At:
         at, (top, bottom, left, right) = value.at, value.pads
         if top < 0 and value.pads == (top, -top, top, -top) and value.value == 0:
@@ -136,7 +143,7 @@ class Reader:
         window = Window((1, 1), pad=(top, left))
         return self.foreign(value.call, (at,), "shape", setting=setting, sig=sig, window=window, word="pad")
 
-    def _weights(self, call: Call, held: Sequence[Held | None], word: str) -> tuple[str, tuple[Weight, ...]]:
+    def _weights(self, call: Call, held: Sequence[Held | None]) -> tuple[str, tuple[Weight, ...]]:
         """The path of the module that holds the tensors, and those of them that no row has counted yet."""
         keys = [key for item in held if item is not None for key in item.keys]
         if not keys:
@@ -148,8 +155,7 @@ class Reader:
         keys += [counter] if call.op == "batch_norm" and counter in self.state else []
         new = [key for key in dict.fromkeys(keys) if key not in self.counted]
         self.counted.update(new)
-        names = {key: key[len(path) + 1 :] if key.startswith(path) else f"/{key}" for key in new}
-        return path, tuple(Weight(names[key], *self.state[key]) for key in new)
+        return path, tuple(Weight(_name_in(path, key), *self.state[key]) for key in new)
 
     def _row(self, call: Call, node: Leaf, ats: tuple[At, ...], made: Facts, path: str) -> At:
         inside = not (call.leaf and call.path) or call.path in self.holders  # one of several operations of its module
@@ -173,6 +179,13 @@ class Reader:
             raise ImportFailed(f"{name} hands its input on unchanged")
         last = self.settle(self.program.calls[-1], end)
         return Graph(self.image, tuple(self.rows), last.row, name=name)
+
+
+def _name_in(path: str, key: str) -> str:
+    """A tensor's name below `path`: "" where it is the path, the whole key after a slash if it lies elsewhere."""
+    if key == path:
+        return ""
+    return key.removeprefix(f"{path}.") if key.startswith(f"{path}.") else f"/{key}"
 
 
 def shaped(shape: Shape, stride: tuple[Rational, Rational]) -> Sig:

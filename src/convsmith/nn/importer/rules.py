@@ -158,10 +158,12 @@ def max_pool2d(r: Reader, call: Call) -> At:
     """Maximum of windows; padded with minus infinity it may be TensorFlow's SAME."""
     at, around = r.padded(call, "self", float("-inf"))
     kernel, stride, pads = _window(call, around)
-    if tuple(_pair(call.args["dilation"])) != (1, 1) or (pads[0], pads[2]) != (pads[1], pads[3]):
-        if pads[1] - pads[0] in (0, 1) and pads[3] - pads[2] in (0, 1) and around != (0, 0, 0, 0):
-            return r.layer(call, Pool(_short(kernel), _short(stride), "same"), at, sig=as_image(at.sig))
+    if tuple(_pair(call.args["dilation"])) != (1, 1):
         return _odd_pool(r, call)
+    if (pads[0], pads[2]) != (pads[1], pads[3]):
+        if pads != around or not _is_same(at, kernel, stride, around):
+            return _odd_pool(r, call)
+        return r.layer(call, Pool(_short(kernel), _short(stride), "same"), at, sig=as_image(at.sig))
     node = Pool(_short(kernel), _short(stride), _short((pads[0], pads[2])), bool(call.args["ceil_mode"]))
     return r.layer(call, node, at, sig=as_image(at.sig))
 
@@ -274,7 +276,7 @@ ELEMENTWISE = (
     "elu", "celu", "selu", "mish", "prelu", "softplus", "hardshrink", "log_softmax", "log_sigmoid", "exp", "log",
     "sqrt", "rsqrt", "pow", "square", "abs", "neg", "erf", "sin", "cos", "clamp", "clamp_min", "clamp_max", "sub",
     "linalg_vector_norm", "rsub", "div", "reciprocal", "maximum", "minimum", "where", "addcmul", "addcdiv",
-    "masked_fill", "lerp", "softsign", "threshold", "round", "floor",
+    "masked_fill", "lerp", "softsign", "threshold", "hard_sigmoid", "round", "floor",
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {

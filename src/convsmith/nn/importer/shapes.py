@@ -48,6 +48,8 @@ def _shuffled(r: Reader, call: Call, at: At) -> At | None:
         return None
     if before.shape != (call.shape or ())[1:]:
         return None
+    if not all(r.read_once(row) for row in (at.row - 1, at.row)):
+        return None
     for row in r.rows[-2:]:
         r.paths.discard(row.path)
     del r.rows[-2:]
@@ -66,11 +68,11 @@ def permute(r: Reader, call: Call) -> At:
 
 
 def mean(r: Reader, call: Call) -> At:
-    """A mean (or maximum) over the image is global pooling; over other axes an operation an element."""
+    """A mean (or maximum) over the image is global pooling; a sum, and other axes, are an operation an element."""
     at, dims = r.at(call, "self"), call.args.get("dim")
     dims = sorted(d % (len(at.sig.shape) + 1) for d in ([dims] if isinstance(dims, int) else dims or ()))
     image = at.sig.axes is None and not at.sig.flat and not at.sig.last
-    if image and dims == [2, 3]:
+    if image and dims == [2, 3] and call.op != "sum":
         pooled = r.layer(call._replace(shape=None), PoolTo(1, "max" if call.op == "amax" else "avg"), at)
         return pooled if call.args.get("keepdim") else r.layer(call._replace(leaf=False), Flatten, pooled)
     return r.foreign(call, (at,), "pooling", ops=at.sig.elements)
@@ -169,7 +171,7 @@ def _moved(r: Reader, call: Call, at: At, setting: tuple[int, ...]) -> At:
 
 
 CONSTANTS = ("new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like", "empty_like")
-SAME = ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "dropout2d", "identity")
+SAME = ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy")
 RESHAPES = ("view", "reshape", "reshape_as", "flatten", "_unsafe_view", "unflatten", "squeeze", "unsqueeze")
 MOVED = (
     "roll", "expand", "repeat", "flip", "stack", "index", "gather", "index_select", "pixel_shuffle", "pixel_unshuffle",
