@@ -42,7 +42,7 @@ style-src 'unsafe-inline'; img-src data: blob:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{style}
-body {{ margin: 1rem; overflow-x: auto }}</style>
+body {{ margin: 1rem; overflow-x: auto; font: 13px {font} }}</style>
 </head>
 <body>
 <div id="chart"></div>
@@ -93,6 +93,7 @@ def _page(spec: dict[str, Any], title: str, light: dict[str, Any], dark: dict[st
     library = need("vl_convert").javascript_bundle().replace("</script", "<\\/script")
     return PAGE.format(
         title=escape(printable(title)),
+        font=FONT,
         style=style,
         library=library,
         spec=_script(spec),

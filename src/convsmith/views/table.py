@@ -90,7 +90,8 @@ def _head(found: dict[str, Any]) -> str:
     side, out = found["side"], found["layers"][-1]["out"]
     size = f"{side}×{side}" if isinstance(side, int) else size_text(side)
     # a generator or a part of a network puts out an image, and has no classes
-    end = f"{found['classes']} classes" if out == [found["classes"]] else f"puts out {size_text(out)}"
+    classes = f"{found['classes']} class{'' if found['classes'] == 1 else 'es'}"
+    end = classes if out == [found["classes"]] else f"puts out {size_text(out)}"
     batch = f" · batch {found['batch']}" if found["batch"] != 1 else ""
     form = " · as in training, with auxiliary heads" if found["train"] else ""
     return f"{found['name']} ({found['provenance']}) · input {found['channels']}×{size} · {end}{batch}{form}"
