@@ -11,6 +11,7 @@
     ├── RunError             a run folder that cannot be written, read or resumed
     ├── TrainingError        a training that cannot go on (loss not a number)
     ├── ImportFailed         a module that cannot be read as a graph, or that has not the structure asked for
+    ├── ClaimError           a claim that cannot be computed, or whose reason does not go with its verdict
     ├── ExportError          an exported model that disagrees with its source
     └── MissingExtra         an optional dependency that the command needs
 
@@ -65,6 +66,10 @@ class TrainingError(ConvsmithError):
 
 class ImportFailed(ConvsmithError):
     """A module that torch cannot export, or whose operations or structure we cannot read."""
+
+
+class ClaimError(ConvsmithError):
+    """A claim that cannot be computed, or whose reason and verdict do not go together."""
 
 
 class ExportError(ConvsmithError):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
-from convsmith.spec.errors import ConvsmithError
+from convsmith.spec.errors import ClaimError, ConvsmithError
 
 Number = int | Fraction
 Verdict = Literal["holds", "rounded", "wrong"]
@@ -21,10 +21,6 @@ Agreement = Literal["equal", "rounded", "cut", "none"]
 TOPICS = ("architecture", "parameters", "computation", "layer", "receptive-field", "memory", "scaling")
 VERDICTS: tuple[Verdict, ...] = ("holds", "rounded", "wrong")
 SCALES: dict[str, Number] = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "%": Fraction(1, 100)}
-
-
-class ClaimError(ConvsmithError):
-    """A claim that cannot be computed, or whose reason and verdict do not go together."""
 
 
 class Printed(NamedTuple):
