@@ -6,13 +6,13 @@ What only a training can tell (accuracy, speed) is not among them.
 
 from __future__ import annotations
 
+from convsmith.spec.errors import ClaimError
 from convsmith.views.claims import architecture, computation, fields, layers, memory, parameters, scaling
 from convsmith.views.claims.claim import (
     TOPICS,
     VERDICTS,
     Checked,
     Claim,
-    ClaimError,
     Printed,
     Verdict,
     check,
