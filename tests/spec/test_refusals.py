@@ -63,7 +63,7 @@ def seq(**children: Any) -> Callable[[], object]:
 def nested(levels: int) -> Node:
     node: Node = Seq(Conv(3))
     for _ in range(levels):
-        node = Seq(node)
+        node = Chain(node)
     return node
 
 

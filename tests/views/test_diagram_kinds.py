@@ -9,7 +9,7 @@ import pytest
 
 from convsmith.spec import Graph
 from convsmith.spec.kinds import JOINS, LEAVES
-from convsmith.spec.node import Category, Facts, Leaf
+from convsmith.spec.node import Category, Leaf, facts
 from convsmith.spec.nodes import activation, conv, joins, linear, norm, pool, regularise, shape, tiled
 from convsmith.spec.nodes.foreign import Foreign
 from convsmith.spec.signature import Sig
@@ -36,9 +36,9 @@ SIG = Sig(8, 6, 6)
 
 def drawn(node: Leaf) -> str:
     """A picture of the node between two convolutions, or where two of them meet."""
-    first = Row("a", conv.Conv(8), (INPUT,), Facts(SIG))
-    second = Row("b", conv.Conv(8), (0,), Facts(SIG))
-    here = Row("here", node, (0, 1) if node.kind in JOINS else (1,), Facts(SIG))
+    first = Row("a", conv.Conv(8), (INPUT,), facts((), SIG))
+    second = Row("b", conv.Conv(8), (0,), facts((), SIG))
+    here = Row("here", node, (0, 1) if node.kind in JOINS else (1,), facts((), SIG))
     return diagram(Graph(SIG, (first, second, here), 2))
 
 

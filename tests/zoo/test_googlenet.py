@@ -237,7 +237,7 @@ def test_the_module_alone_has_the_course_notes_operations_or_says_why_not() -> N
     naive, reduced = of("inception_naive"), of("inception_reduced")
     position = 28 * 28
     assert naive.macs == position * 256 * (128 + 9 * 192 + 25 * 96) == 854_196_224
-    assert naive.layers[-1].out == (128 + 192 + 96 + 256, 28, 28)
+    assert naive.layers[-1].out.shape == (128 + 192 + 96 + 256, 28, 28)
     products = [position * n for n in (256 * 64, 256 * 64, 256 * 128, 64 * 9 * 192, 64 * 25 * 96, 256 * 64)]
     assert reduced.macs == sum(products) == 271_351_808
     assert sorted(row.macs for row in reduced.layers if row.macs) == sorted(products)
@@ -245,7 +245,7 @@ def test_the_module_alone_has_the_course_notes_operations_or_says_why_not() -> N
     (remark,) = googlenet.VARIANTS["inception_reduced"].remarks
     assert f"{products[3]:,}" in remark
     assert f"{reduced.macs:,}" in remark
-    assert reduced.layers[-1].out == (480, 28, 28)
+    assert reduced.layers[-1].out.shape == (480, 28, 28)
 
 
 def test_numbers_in_the_docstring_are_the_nets() -> None:

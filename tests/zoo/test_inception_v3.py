@@ -69,6 +69,6 @@ def test_numbers_in_the_docstring_are_the_nets() -> None:
 
 
 def test_width_scales_every_convolution() -> None:
-    assert cost(trace(network(width=0.5, classes=10))).layers[0].out == (16, 149, 149)
+    assert cost(trace(network(width=0.5, classes=10))).layers[0].out.shape == (16, 149, 149)
     with pytest.raises(SpecError, match="width must be above 0"):
         network(width=0)

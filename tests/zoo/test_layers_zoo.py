@@ -192,7 +192,7 @@ def test_two_3x3_cost_18_25ths_of_a_5x5_on_the_same_window() -> None:
 
 def test_halving_by_stride_costs_a_quarter_of_halving_by_pooling() -> None:
     strided, pooled = of("strided"), of("pooled")
-    assert strided.layers[-1].out == pooled.layers[-1].out == (64, 28, 28)
+    assert strided.layers[-1].out.shape == pooled.layers[-1].out.shape == (64, 28, 28)
     assert (strided.params, 4 * strided.macs, strided.ops) == (pooled.params, pooled.macs, 0)
     assert pooled.ops == 64 * 28 * 28 * 4  # N R C comparisons
 
@@ -281,7 +281,7 @@ def test_numbers_in_the_words_are_the_layers() -> None:
     assert round(of("separable").macs / plain.macs, 3) == round(of("separable").params / plain.params, 3) == 0.127
     assert of("plain", kernel=5).macs * 9 == of("dilated").macs * 25
     large = cost(trace(network("plain"), 112))
-    assert (of("transposed").layers[-1].out[1:], large.macs) == ((112, 112), 4 * of("transposed").macs)
+    assert (of("transposed").layers[-1].out.shape[1:], large.macs) == ((112, 112), 4 * of("transposed").macs)
 
 
 def test_a_gradient_reaches_every_weight() -> None:

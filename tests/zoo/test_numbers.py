@@ -149,7 +149,7 @@ NOTES_WEIGHTS = [
 def test_vgg16s_activations_are_the_course_notes_rows() -> None:
     total = of("vgg_d")
     kept = [r for r in total.layers if r.category in ("convolution", "pooling", "linear")]
-    assert [total.input, *(r.out for r in kept)] == [
+    assert [total.input.shape, *(r.out.shape for r in kept)] == [
         (channels, side, side) if side > 1 else (channels,) for side, channels in NOTES
     ]  # fmt: skip
     assert total.in_place_activations == sum(side * side * channels for side, channels in NOTES) == 15_237_608
@@ -241,5 +241,5 @@ def test_numbers_in_the_files_docstrings_are_the_nets() -> None:
 def test_more_width_or_other_classes_change_what_they_should() -> None:
     assert of("lenet5", width=2.0, classes=3).params == 12 * 26 + 32 * (12 * 25 + 1) + 240 * 801 + 168 * 241 + 3 * 169
     assert of("resnet18", classes=10).params == 11_689_512 - 990 * 513
-    assert of("resnet20", width=32, classes=100).layers[0].out == (32, 32, 32)
+    assert of("resnet20", width=32, classes=100).layers[0].out.shape == (32, 32, 32)
     assert of("vgg16", hidden=0, classes=10).params == 14_714_688 + 25_088 * 10 + 10

@@ -1,6 +1,6 @@
 """What every node of a description is, and what a leaf must know about itself.
 
-A leaf says its facts once: output signature, weights, MACs, operations, window. Every table, picture, module, budget
+A leaf says its facts once: output signature, MACs, operations, weights, window. Every table, picture, module, budget
 check and search candidate reads them from the trace; none of them computes a shape.
 """
 
@@ -52,19 +52,47 @@ class Window(NamedTuple):
     adaptive: bool = False
 
 
-class Facts(NamedTuple):
-    """What a leaf makes of its input: all numbers are for one sample.
+class Stated(NamedTuple):
+    """Weights and window on record."""
 
-    `macs` are those of convolutions, linear layers and matrix products; `ops` are element-wise, normalisation and
-    pooling operations. `window` is None where every output unit sees one input unit.
+    tensors: tuple[Weight, ...]
+    sees: Window | None
+
+    def weights(self, *_: Sig) -> tuple[Weight, ...]:
+        """The tensors."""
+        return self.tensors
+
+    def window(self, *_: Sig) -> Window | None:
+        """The window."""
+        return self.sees
+
+
+class Facts(NamedTuple):
+    """What a leaf makes of its inputs, whose signatures are `entering`; all numbers are for one sample.
+
+    `activations` are the elements of the output, `macs` those of convolutions, linear layers and matrix products; `ops`
+    are element-wise, normalisation and pooling operations. `params` are trained and `buffers` are not. Weights and
+    window are asked of the source by whoever wants them: a cost table does not, and they are most of the work.
     """
 
     out: Sig
-    weights: tuple[Weight, ...] = ()
+    activations: int
     macs: int = 0
     ops: int = 0
-    window: Window | None = None
     params: int = 0
+    buffers: int = 0
+    source: Layer | Stated | None = None
+    entering: tuple[Sig, ...] = ()
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        """Every tensor of the layer, in the order of the state dict."""
+        return () if self.source is None else self.source.weights(*self.entering)
+
+    @property
+    def window(self) -> Window | None:
+        """What one output unit sees of the input; None where that is one input unit."""
+        return None if self.source is None else self.source.window(*self.entering)
 
 
 class Torch(NamedTuple):
@@ -94,21 +122,22 @@ class Leaf(Node):
     """A node that becomes one row of the graph."""
 
     category: ClassVar[Category]
-    relative: ClassVar[tuple[str, ...]] = ()
+    widths: ClassVar[tuple[str, ...]] = ()
     """Fields that may hold a relative width."""
+
+    relative: ClassVar[tuple[str, ...]] = ()
+    """Those fields that do; an instance may have its own."""
 
     def resolve(self, here: int, scope: Scope) -> Self:
         """This node with its relative widths turned into numbers."""
-        changed: dict[str, Any] = {}
-        for name in self.relative:
-            value = getattr(self, name)
-            if isinstance(value, Width):
-                changed[name] = value.resolve(here, scope)
-        if not changed:
+        if not self.relative:
             return self
         made = object.__new__(type(self))  # `replace` would check every field again
-        made.__dict__.update(self.__dict__)
-        made.__dict__.update(changed)
+        values = made.__dict__
+        values.update(self.__dict__)
+        for name in self.relative:
+            values[name] = values[name].resolve(here, scope)
+        del values["relative"]
         return made
 
 
@@ -120,6 +149,14 @@ class Layer(Leaf):
     @abstractmethod
     def infer(self, sig: Sig) -> Facts:
         """Facts for this input. Raises ShapeError (without the path: the trace adds it)."""
+
+    def weights(self, sig: Sig) -> tuple[Weight, ...]:
+        """The tensors, where `infer` names the layer as their source."""
+        return ()
+
+    def window(self, sig: Sig) -> Window | None:
+        """What one output unit sees, where `infer` names the layer as the source."""
+        return None
 
     @abstractmethod
     def torch(self, sig: Sig) -> Torch:
@@ -142,15 +179,29 @@ class Join(Leaf):
         raise SpecError(f"{path}: {self.kind} joins branches and cannot stand in a sequence")
 
 
-def facts(out: Sig, weights: tuple[Weight, ...] = (), **numbers: Any) -> Facts:
-    """Facts with `params` counted from the trainable weights."""
-    return Facts(out, weights, params=sum([prod(shape) for _, shape, trainable in weights if trainable]), **numbers)
+def facts(
+    entering: tuple[Sig, ...], out: Sig, weights: tuple[Weight, ...] = (), *, macs: int = 0, ops: int = 0,
+    window: Window | None = None,
+) -> Facts:  # fmt: skip
+    """Facts with weights and window on record; `params` and `buffers` are counted from the weights."""
+    params = sum([prod(shape) for _, shape, trainable in weights if trainable])
+    buffers = sum([prod(shape) for _, shape, trainable in weights if not trainable])
+    source = Stated(weights, window) if weights or window else None
+    return Facts(out, out.elements, macs, ops, params, buffers, source, entering)
+
+
+def note_relative(node: Leaf) -> None:
+    """Note which fields hold a relative width, so that a trace need not look."""
+    values = node.__dict__
+    relative = tuple([name for name in node.widths if isinstance(values[name], Width)])
+    if relative:
+        object.__setattr__(node, "relative", relative)
 
 
 def positive(node: Leaf, **values: object) -> None:
     """Refuse anything but integers >= 1 (or relative widths, in the fields that take them)."""
     for name, value in values.items():
-        if not (isinstance(value, Width) and name in node.relative):
+        if not (isinstance(value, Width) and name in node.widths):
             positive_size(f"{node.kind}: {name}", value)
 
 

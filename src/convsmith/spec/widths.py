@@ -53,11 +53,11 @@ class Width:
 
     def resolve(self, here: int, scope: Scope) -> int:
         """The number of channels, at least 1. Raises SpecError outside the block that the place refers to."""
-        base = {"here": here, "in": scope.entering, "back": scope.back}[self.of]
+        base = here if self.of == "here" else scope.entering if self.of == "in" else scope.back
         if base is None:
             wants = "a Residual, Branches, Split or Cell" if self.of == "in" else "a Gate"
             raise SpecError(f"width {self.of.upper()} is only known inside {wants}; write a number here")
-        value = base * self.times / self.divide
+        value = base if self.times == self.divide else base * self.times / self.divide
         if value > LARGEST_SIZE:
             raise SpecError(
                 f"width {self.of.upper()} comes to more than {LARGEST_SIZE} channels here; use a smaller factor"

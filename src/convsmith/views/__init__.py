@@ -1,6 +1,6 @@
 """What can be read from a graph: one file a view. Standard library alone."""
 
-from convsmith.views.cost import Cost, LayerCost, cost
+from convsmith.views.cost import Cost, cost
 from convsmith.views.describe import describe
 from convsmith.views.memory import Memory, MemoryPlan, inference_memory, training_memory
 from convsmith.views.receptive_field import Field, receptive_field
@@ -11,7 +11,6 @@ from convsmith.views.table import sheet, table
 __all__ = [
     "Cost",
     "Field",
-    "LayerCost",
     "Memory",
     "MemoryPlan",
     "Sheet",

@@ -8,11 +8,10 @@ auxiliary head is reported apart and is in no total. See docs/counting.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
-from typing import Any, NamedTuple
 
 from convsmith.spec.node import Category
-from convsmith.spec.trace import INPUT, Graph, Row
+from convsmith.spec.signature import Sig
+from convsmith.spec.trace import Graph, Row
 
 BYTES = 4
 """Bytes of one float32 value."""
@@ -28,55 +27,31 @@ IN_PLACE: tuple[Category, ...] = ("activation", "normalisation", "regularisation
 FREE = (*IN_PLACE, "shape")
 
 
-class LayerCost(NamedTuple):
-    """One row. `activations` are the elements of the output for one image, `reads` those of its inputs.
-
-    `buffers` are not trained (running statistics).
-    """
-
-    path: str
-    kind: str
-    category: Category
-    out: tuple[int, ...]
-    params: int
-    buffers: int
-    macs: int
-    ops: int
-    activations: int
-    reads: int
-    tap: str | None = None
-
-    @property
-    def activation_bytes(self) -> int:
-        """Bytes of the output in float32."""
-        return self.activations * BYTES
-
-    @property
-    def intensity(self) -> float:
-        """Arithmetic intensity: MACs per byte moved (weights, inputs and output, each once, in float32)."""
-        return self.macs / (BYTES * (self.params + self.buffers + self.reads + self.activations) or 1)
-
-
 @dataclass(frozen=True)
 class Cost:
-    """Rows and totals for one image. Three meanings of activations are in use, so each total says its own:
+    """Rows of the trace and their totals for one image.
 
-    `activations`           outputs of every layer
-    `conv_activations`      outputs of convolutions alone (RegNet's "activations")
-    `in_place_activations`  the input and every output but those of element-wise layers, as the course notes add up
-    memory
+    `activations` are the outputs of every layer; two other meanings are in use, so each total says its own.
     """
 
-    layers: tuple[LayerCost, ...]
-    input: tuple[int, ...]
+    layers: tuple[Row, ...]
+    input: Sig
     params: int
     buffers: int
     macs: int
     ops: int
     activations: int
-    conv_activations: int
-    in_place_activations: int
-    aux: tuple[LayerCost, ...] = ()
+    aux: tuple[Row, ...] = ()
+
+    @property
+    def conv_activations(self) -> int:
+        """Outputs of convolutions alone (RegNet's "activations")."""
+        return sum([row.activations for row in self.layers if row.category == "convolution"])
+
+    @property
+    def in_place_activations(self) -> int:
+        """The input and every output but those of element-wise layers, as the course notes add up memory."""
+        return self.input.elements + sum([row.activations for row in self.layers if row.category not in FREE])
 
     @property
     def weight_bytes(self) -> int:
@@ -85,9 +60,8 @@ class Cost:
 
     @property
     def intensity(self) -> float:
-        """Arithmetic intensity of the whole: MACs per byte that the layers move, each by itself, in float32."""
-        moved = sum([row.params + row.buffers + row.reads + row.activations for row in self.layers])
-        return self.macs / (BYTES * moved or 1)
+        """Arithmetic intensity of the whole, whose layers move their values each by itself."""
+        return intensity(*self.layers)
 
     def share(self, column: str) -> dict[Category, float]:
         """Share 0..1 of each category in `params`, `macs`, `ops` or `activations`, largest first."""
@@ -110,34 +84,17 @@ def cost(graph: Graph, *, train: bool = False) -> Cost:
     >>> cost(trace(spec("resnet50"))).macs
     4089184256
     """
-    known: dict[int, tuple[Any, ...]] = {}
-    rows = [_layer(graph, row, known) for row in graph.rows]
-    layers = tuple([row for row in rows if row.tap is None] if graph.taps and not train else rows)
-    kept = sum([row.activations for row in layers if row.category not in FREE])
-    params, buffers, macs, ops, activations = map(sum, list(zip(*layers, strict=True))[4:9])
-    return Cost(
-        layers,
-        graph.input.shape,
-        params,
-        buffers,
-        macs,
-        ops,
-        activations,
-        conv_activations=sum([row.activations for row in layers if row.category == "convolution"]),
-        in_place_activations=graph.input.elements + kept,
-        aux=tuple([row for row in rows if row.tap is not None]) if graph.taps and not train else (),
-    )
+    layers: tuple[Row, ...] = graph.rows
+    aux: tuple[Row, ...] = ()
+    if graph.taps and not train:
+        layers = tuple([row for row in graph.rows if row.tap is None])
+        aux = tuple([row for row in graph.rows if row.tap is not None])
+    _, activations, macs, ops, params, buffers, _, _ = zip(*[row.facts for row in layers], strict=True)
+    totals = sum(params), sum(buffers), sum(macs), sum(ops), sum(activations)
+    return Cost(layers, graph.input, *totals, aux)
 
 
-def _layer(graph: Graph, row: Row, known: dict[int, tuple[Any, ...]]) -> LayerCost:
-    path, node, inputs, facts, tap = row
-    key = id(facts)  # the graph keeps them alive; equal layers on equal inputs share them
-    found = known.get(key)
-    if found is None:
-        buffers = sum([prod(shape) for _, shape, trainable in facts.weights if not trainable])
-        reads, out = 0, facts.out  # equal facts come of equal inputs
-        for index in inputs:
-            reads += (graph.rows[index].facts.out if index != INPUT else graph.input).elements
-        work = (facts.params, buffers, facts.macs, facts.ops, out.elements, reads)
-        found = known[key] = (node.label, node.category, out.shape, *work)
-    return tuple.__new__(LayerCost, (path, *found, tap))  # faster than LayerCost(...)
+def intensity(*layers: Row) -> float:
+    """Arithmetic intensity: MACs per byte moved (weights, inputs and output of each, once, in float32)."""
+    moved = sum([row.params + row.buffers + row.reads + row.activations for row in layers])
+    return sum([row.macs for row in layers]) / (BYTES * moved or 1)

@@ -8,8 +8,8 @@ from convsmith.spec.codec import content_hash
 from convsmith.spec.errors import UnknownName, nearest
 from convsmith.spec.network import Network
 from convsmith.spec.signature import positive_size
-from convsmith.spec.trace import Graph
-from convsmith.views.cost import DTYPES, Cost, LayerCost, cost
+from convsmith.spec.trace import Graph, Row
+from convsmith.views.cost import DTYPES, Cost, cost
 from convsmith.views.receptive_field import Field, receptive_field
 
 
@@ -72,12 +72,12 @@ def concentration(total: Cost) -> dict[str, Any]:
     return found
 
 
-def _row(layer: LayerCost, field: Field, batch: int, size: int) -> dict[str, Any]:
+def _row(layer: Row, field: Field, batch: int, size: int) -> dict[str, Any]:
     return {
         "path": layer.path,
         "kind": layer.kind,
         "category": layer.category,
-        "out": list(layer.out),
+        "out": list(layer.out.shape),
         "params": layer.params,
         "buffers": layer.buffers,
         "macs": batch * layer.macs,
@@ -92,7 +92,7 @@ def _row(layer: LayerCost, field: Field, batch: int, size: int) -> dict[str, Any
     }
 
 
-def _intensity(layers: tuple[LayerCost, ...], batch: int, size: int) -> float:
+def _intensity(layers: tuple[Row, ...], batch: int, size: int) -> float:
     """MACs per byte moved: weights once, inputs and outputs of every image."""
     weights = sum(layer.params + layer.buffers for layer in layers)
     moved = size * (weights + batch * sum(layer.reads + layer.activations for layer in layers))

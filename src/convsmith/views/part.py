@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convsmith.spec.errors import UnknownName, nearest
-from convsmith.spec.node import Facts
+from convsmith.spec.node import facts
 from convsmith.spec.nodes.foreign import Foreign
 from convsmith.spec.trace import INPUT, Graph, Row
 from convsmith.views.items import ENTRY
@@ -50,4 +50,4 @@ def _entry(graph: Graph, index: int) -> Row:
     """A row that stands for the output of another part of the network."""
     name = "input" if index == INPUT else graph.rows[index].path.removesuffix(".concat").removesuffix("_concat")
     sig = graph.input if index == INPUT else graph.rows[index].out
-    return Row(f"from {name}", Foreign(f"from {name}", "shape", ENTRY), (INPUT,), Facts(sig))
+    return Row(f"from {name}", Foreign(f"from {name}", "shape", ENTRY), (INPUT,), facts((), sig))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from convsmith.nn.importer.calls import Call, Program, Ref, Shape
 from convsmith.spec.errors import ImportFailed, ShapeError
-from convsmith.spec.node import Category, Facts, Join, Layer, Leaf, Weight, Window, facts
+from convsmith.spec.node import Category, Facts, Join, Layer, Leaf, Stated, Weight, Window, facts
 from convsmith.spec.nodes.foreign import Foreign
 from convsmith.spec.nodes.shape import Shift
 from convsmith.spec.signature import Rational, Sig
@@ -106,7 +106,7 @@ class Reader:
             raise ImportFailed(f"{path or call.op}: {error}") from None
         if call.shape is not None and found.out.elements != prod(call.shape):
             raise ImportFailed(f"{path}: {call.op} gives {list(call.shape)} in torch, {found.out} by our rule")
-        made = facts(found.out, weights, macs=found.macs, ops=found.ops, window=found.window)
+        made = facts((at.sig,), found.out, weights, macs=found.macs, ops=found.ops, window=found.window)
         return self._row(call, node, (at,), made, path)
 
     def join(self, call: Call, node: Join, ats: Sequence[At]) -> At:
@@ -122,7 +122,7 @@ class Reader:
         if sig is None:
             same = ats and call.shape is not None and ats[0].sig.shape == call.shape[1:]
             sig = ats[0].sig if same else shaped(call.shape or (1,), ats[0].sig.stride if ats else (1, 1))
-        made = facts(sig, weights, macs=macs, ops=ops, window=window)
+        made = facts(tuple(at.sig for at in ats), sig, weights, macs=macs, ops=ops, window=window)
         return self._row(call, Foreign(word or call.op, group, setting), tuple(ats), made, path)
 
     def sig_of(self, row: int) -> Sig:
@@ -166,7 +166,8 @@ class Reader:
             unique = f"{name}_{count}"
         self.paths.add(unique)
         if unique != name:
-            made = made._replace(weights=tuple(w._replace(name=f"/{w.key(name)}") for w in made.weights))
+            elsewhere = tuple(w._replace(name=f"/{w.key(name)}") for w in made.weights)
+            made = made._replace(source=Stated(elsewhere, made.window))
         self.rows.append(Row(unique, node, tuple(at.row for at in ats), made))
         return At(len(self.rows) - 1, made.out)
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from convsmith.spec.errors import ShapeError, SpecError
-from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, Window, facts, positive, positive_pairs
-from convsmith.spec.nodes.geometry import Pad, check_pad, grow, pads, slid, slide, wants_image
+from convsmith.spec.node import (
+    Category,
+    Facts,
+    Layer,
+    Torch,
+    Weight,
+    Window,
+    facts,
+    note_relative,
+    positive,
+    positive_pairs,
+)
+from convsmith.spec.nodes.geometry import Pad, Slide, check_pad, grow, pads, slide, sliding, too_small, wants_image
 from convsmith.spec.signature import Pair, Sig, exact, pair
 from convsmith.spec.widths import Channels
+
+_new = tuple.__new__  # half the time of a named tuple's constructor
 
 
 @dataclass(frozen=True)
@@ -27,30 +40,49 @@ class Conv(Layer):
     dilation: int | Pair = 1
     groups: Channels = 1
     bias: bool = True
+    slide: ClassVar[Slide]
+    """Each instance's own: derived, so no field."""
 
     kind: ClassVar[str] = "conv"
     category: ClassVar[Category] = "convolution"
-    relative: ClassVar[tuple[str, ...]] = ("out", "groups")
+    widths: ClassVar[tuple[str, ...]] = ("out", "groups")
 
     def __post_init__(self) -> None:
+        note_relative(self)
         positive(self, out=self.out, groups=self.groups)
         positive_pairs(self, kernel=self.kernel, stride=self.stride, dilation=self.dilation)
         check_pad(self, self.pad)
+        object.__setattr__(self, "slide", sliding(self.kernel, self.stride, self.pad, self.dilation))
 
     def infer(self, sig: Sig) -> Facts:
-        out, groups = _whole(self.out), _whole(self.groups)
-        if sig.channels % groups or out % groups:
-            raise ShapeError(f"{sig.channels} channels to {out} do not divide into {groups} groups")
+        out: Any = self.out
+        groups: Any = self.groups
+        if self.relative:
+            out, groups = _whole(out), _whole(groups)
+        channels, rows, cols, stride, flat, last, _ = sig
+        area, down, across, more_rows, more_cols = self.slide
+        if flat or last:
+            wants_image("a window", sig)
+        if channels % groups or out % groups:
+            raise ShapeError(f"{channels} channels to {out} do not divide into {groups} groups")
+        rows, cols = (rows + more_rows) // down + 1, (cols + more_cols) // across + 1
+        if rows < 1 or cols < 1:
+            too_small(sig, pair(self.kernel), pair(self.dilation))
+        if down > 1 or across > 1:
+            stride = grow(sig, (down, across))
+        size, pixels = out * (channels // groups) * area, rows * cols
+        made = _new(Sig, (out, rows, cols, stride, False, False, None))
+        params = size + out if self.bias else size
+        return _new(Facts, (made, out * pixels, size * pixels, 0, params, 0, self, (sig,)))
+
+    def weights(self, sig: Sig) -> tuple[Weight, ...]:
+        weight = Weight("weight", (_whole(self.out), sig.channels // _whole(self.groups), *pair(self.kernel)))
+        return (weight, Weight("bias", (_whole(self.out),))) if self.bias else (weight,)
+
+    def window(self, sig: Sig) -> Window:
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
-        pad = pads(self.pad, sig, kernel, stride, dilation)
-        rows, cols = slid(sig, kernel, stride, pad, dilation)
-        entering = sig.channels // groups
-        weight = Weight("weight", (out, entering, *kernel))
-        weights = (weight, Weight("bias", (out,))) if self.bias else (weight,)
-        size = out * entering * kernel[0] * kernel[1]
-        window = Window(kernel, stride, (pad[0], pad[2]), dilation)
-        made = Sig(out, rows, cols, grow(sig, stride))
-        return Facts(made, weights, size * rows * cols, 0, window, size + out * self.bias)
+        top, _, left, _ = pads(self.pad, sig, kernel, stride, dilation)
+        return Window(kernel, stride, (top, left), dilation)
 
     def torch(self, sig: Sig) -> Torch:
         kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
@@ -90,9 +122,10 @@ class ConvTranspose(Layer):
 
     kind: ClassVar[str] = "conv_transpose"
     category: ClassVar[Category] = "convolution"
-    relative: ClassVar[tuple[str, ...]] = ("out", "groups")
+    widths: ClassVar[tuple[str, ...]] = ("out", "groups")
 
     def __post_init__(self) -> None:
+        note_relative(self)
         positive(self, out=self.out, groups=self.groups)
         positive_pairs(self, kernel=self.kernel, stride=self.stride, dilation=self.dilation)
         for pad in (self.pad, self.extra):
@@ -123,7 +156,7 @@ class ConvTranspose(Layer):
         # at stride 1 it is a convolution with the complementary padding, and is seen as one
         lead = tuple(p if s > 1 else d * (k - 1) - p for p, s, d, k in zip(pad, stride, dilation, kernel, strict=True))
         window = Window(kernel, step, (lead[0], lead[1]), dilation)
-        return facts(Sig(out, rows, cols, grow(sig, step)), weights, macs=macs, window=window)
+        return facts((sig,), Sig(out, rows, cols, grow(sig, step)), weights, macs=macs, window=window)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch(
@@ -175,7 +208,7 @@ class TableConv(Layer):
         image = slide(sig, kernel, (1, 1), (0, 0, 0, 0))
         weights = (Weight("weight", (self.connections, *kernel)), Weight("bias", (len(self.table),)))
         macs = self.connections * kernel[0] * kernel[1] * image.rows * image.cols
-        return facts(image._replace(channels=len(self.table)), weights, macs=macs, window=Window(kernel))
+        return facts((sig,), image._replace(channels=len(self.table)), weights, macs=macs, window=Window(kernel))
 
     def torch(self, sig: Sig) -> Torch:
         return Torch(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple, NoReturn
 
 from convsmith.spec.errors import ShapeError, SpecError
 from convsmith.spec.node import Node
-from convsmith.spec.signature import LARGEST_SIZE, Pair, Rational, Sig, exact
+from convsmith.spec.signature import LARGEST_SIZE, Pair, Rational, Sig, exact, pair
 
 Pads = tuple[int, int, int, int]
 """top, bottom, left, right"""
@@ -16,6 +17,9 @@ Pad = int | Pair | Pads | Literal["same"] | None
 
 "same" is TensorFlow's: ceil(n / stride), the odd pixel at bottom right.
 """
+
+
+NOWHERE = Sig(1, 1, 1)
 
 
 class TooSmall(ShapeError):
@@ -82,9 +86,36 @@ def slid(sig: Sig, kernel: Pair, stride: Pair, pad: Pads, dilation: Pair, *, cei
         rows = (sig.rows + pad[0] + pad[1] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
         cols = (sig.cols + pad[2] + pad[3] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
     if rows < 1 or cols < 1:
-        window = f"{kernel[0]}×{kernel[1]}" + (f" (dilation {dilation[0]})" if dilation != (1, 1) else "")
-        raise TooSmall(f"the image is too small: {sig.rows}×{sig.cols} here, below the window of {window}")
+        too_small(sig, kernel, dilation)
     return rows, cols
+
+
+def too_small(sig: Sig, kernel: Pair, dilation: Pair) -> NoReturn:
+    """Refuse an image that the window does not fit in."""
+    window = f"{kernel[0]}×{kernel[1]}" + (f" (dilation {dilation[0]})" if dilation != (1, 1) else "")
+    raise TooSmall(f"the image is too small: {sig.rows}×{sig.cols} here, below the window of {window}")
+
+
+class Slide(NamedTuple):
+    """A sliding window, with what does not depend on the image worked out: (n + more) // stride + 1 pixels come out."""
+
+    area: int
+    down: int
+    across: int
+    more_rows: int
+    more_cols: int
+
+
+@cache
+def sliding(kernel: int | Pair, stride: int | Pair, pad: Pad, dilation: int | Pair) -> Slide:
+    """The window of a convolution; "same" padding, too, needs no image."""
+    kernel, stride, dilation = pair(kernel), pair(stride), pair(dilation)
+    if pad == "same":  # ceil(n / stride) = (n - 1) // stride + 1
+        return Slide(kernel[0] * kernel[1], *stride, -1, -1)
+    top, bottom, left, right = pads(pad, NOWHERE, kernel, stride, dilation)
+    more_rows = top + bottom - dilation[0] * (kernel[0] - 1) - 1
+    more_cols = left + right - dilation[1] * (kernel[1] - 1) - 1
+    return Slide(kernel[0] * kernel[1], *stride, more_rows, more_cols)
 
 
 def _ceiled(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> int:

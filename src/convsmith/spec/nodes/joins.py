@@ -9,6 +9,8 @@ from convsmith.spec.errors import ShapeError
 from convsmith.spec.node import Facts, Join
 from convsmith.spec.signature import Sig
 
+_new = tuple.__new__  # half the time of a named tuple's constructor
+
 
 @dataclass(frozen=True)
 class Add(Join):
@@ -17,9 +19,12 @@ class Add(Join):
     kind: ClassVar[str] = "add"
 
     def infer(self, *sigs: Sig) -> Facts:
-        if len({sig.shape for sig in sigs}) > 1:
-            raise ShapeError(f"cannot add {_both(sigs)}; {_remedy(sigs)}")
-        return Facts(sigs[0], ops=(len(sigs) - 1) * sigs[0].elements)
+        first, *others = sigs
+        for other in others:
+            if other is not first and other.shape != first.shape:
+                raise ShapeError(f"cannot add {_both(sigs)}; {_remedy(sigs)}")
+        elements = first.elements
+        return Facts(first, elements, ops=len(others) * elements, entering=sigs)
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,15 @@ class Concat(Join):
     kind: ClassVar[str] = "concat"
 
     def infer(self, *sigs: Sig) -> Facts:
-        (_, rows, cols, stride, flat, *_), channels = sigs[0], 0
-        for sig in sigs:
-            if sig.last:
+        (_, rows, cols, stride, flat, _, _), channels = sigs[0], 0
+        for maps, high, wide, _, vector, last, _ in sigs:
+            if last:
                 raise ShapeError(f"concatenation wants channels first, got {_both(sigs)}; put ChannelsFirst before it")
-            if sig.rows != rows or sig.cols != cols or sig.flat is not flat:
+            if high != rows or wide != cols or vector is not flat:
                 raise ShapeError(f"cannot concatenate {_both(sigs)}; give every branch the same stride and padding")
-            channels += sig.channels
-        return Facts(Sig(channels, rows, cols, stride, flat))
+            channels += maps
+        out = _new(Sig, (channels, rows, cols, stride, flat, False, None))
+        return _new(Facts, (out, channels * rows * cols, 0, 0, 0, 0, None, sigs))
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Mul(Join):
         image, gate = sigs
         if gate.channels != image.channels or gate.shape not in ((image.channels, 1, 1), image.shape):
             raise ShapeError(f"a gate of {gate} cannot scale {image}; end it with Conv(BACK)")
-        return Facts(image, ops=image.elements)
+        return Facts(image, image.elements, ops=image.elements, entering=sigs)
 
 
 def _both(sigs: tuple[Sig, ...]) -> str:

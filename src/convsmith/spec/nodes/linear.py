@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convsmith.spec.errors import ShapeError
-from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, facts, positive
+from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, facts, note_relative, positive
 from convsmith.spec.signature import Sig
 from convsmith.spec.widths import Channels
 
@@ -19,18 +19,23 @@ class Linear(Layer):
     bias: bool = True
     kind: ClassVar[str] = "linear"
     category: ClassVar[Category] = "linear"
-    relative: ClassVar[tuple[str, ...]] = ("out",)
+    widths: ClassVar[tuple[str, ...]] = ("out",)
 
     def __post_init__(self) -> None:
+        note_relative(self)
         positive(self, out=self.out)
 
     def infer(self, sig: Sig) -> Facts:
         if not sig.last:
             _flat(sig, "a linear layer")
         assert isinstance(self.out, int)  # the trace resolves relative widths first
-        bias = (Weight("bias", (self.out,)),) if self.bias else ()
-        weights = (Weight("weight", (self.out, sig.channels)), *bias)
-        return facts(sig._replace(channels=self.out), weights, macs=self.out * sig.elements)
+        out, params = Sig(self.out, *sig[1:]), self.out * (sig.channels + self.bias)
+        return Facts(out, out.elements, self.out * sig.elements, 0, params, 0, self, (sig,))
+
+    def weights(self, sig: Sig) -> tuple[Weight, ...]:
+        assert isinstance(self.out, int)  # the trace resolves relative widths first
+        weight = Weight("weight", (self.out, sig.channels))
+        return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Linear", {"in_features": sig.channels, "out_features": self.out, "bias": self.bias})
@@ -53,7 +58,7 @@ class Rbf(Layer):
     def infer(self, sig: Sig) -> Facts:
         _flat(sig, "a radial-basis layer")
         codes = Weight("weight", (self.out, sig.channels), trainable=False)
-        return facts(sig._replace(channels=self.out), (codes,), ops=3 * self.out * sig.channels)
+        return facts((sig,), sig._replace(channels=self.out), (codes,), ops=3 * self.out * sig.channels)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Rbf", {"in_features": sig.channels, "out_features": self.out})

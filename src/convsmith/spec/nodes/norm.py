@@ -12,6 +12,8 @@ from convsmith.spec.signature import Sig
 
 COUNTER = Weight("num_batches_tracked", (), trainable=False)
 
+_new = tuple.__new__  # half the time of a named tuple's constructor
+
 
 @dataclass(frozen=True)
 class Norm(Layer):
@@ -33,12 +35,16 @@ class Norm(Layer):
             raise SpecError(f"norm: eps must be above 0 and momentum between 0 and 1, got {self.eps}, {self.momentum}")
 
     def infer(self, sig: Sig) -> Facts:
-        if sig.last:
+        channels, rows, cols, _, _, last, _ = sig
+        if last:
             raise ShapeError(f"batch normalisation wants channels first, got {sig}; put ChannelsFirst before it")
+        elements, twice = channels * rows * cols, 2 * channels
+        return _new(Facts, (sig, elements, 0, 2 * elements, twice if self.affine else 0, twice + 1, self, (sig,)))
+
+    def weights(self, sig: Sig) -> tuple[Weight, ...]:
         size = (sig.channels,)
         learned = (Weight("weight", size), Weight("bias", size)) if self.affine else ()
-        kept = (Weight("running_mean", size, False), Weight("running_var", size, False), COUNTER)
-        return Facts(sig, learned + kept, ops=2 * sig.elements, params=2 * sig.channels if self.affine else 0)
+        return (*learned, Weight("running_mean", size, False), Weight("running_var", size, False), COUNTER)
 
     def torch(self, sig: Sig) -> Torch:
         name = "BatchNorm1d" if sig.flat else "BatchNorm2d"
@@ -68,7 +74,7 @@ class LocalNorm(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         wants_image("local normalisation", sig)
-        return Facts(sig, ops=(self.size + 2) * sig.elements)
+        return facts((sig,), sig, ops=(self.size + 2) * sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
         alpha = self.alpha * self.size
@@ -94,7 +100,7 @@ class Scale(Layer):
         if sig.last:
             raise ShapeError(f"a scale wants channels first, got {sig}; put ChannelsFirst before it")
         weights = (Weight("weight", (sig.channels,)),) + ((Weight("bias", (sig.channels,)),) if self.bias else ())
-        return facts(sig, weights, ops=(2 if self.bias else 1) * sig.elements)
+        return facts((sig,), sig, weights, ops=(2 if self.bias else 1) * sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("ChannelScale", {"channels": sig.channels, "start": self.start, "bias": self.bias})
@@ -119,7 +125,7 @@ class LayerNorm(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         size = (sig.channels,)
-        return facts(sig, (Weight("weight", size), Weight("bias", size)), ops=5 * sig.elements)
+        return facts((sig,), sig, (Weight("weight", size), Weight("bias", size)), ops=5 * sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
         first = not (sig.flat or sig.last)
@@ -142,7 +148,7 @@ class LayerScale(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         wants_image("a layer scale", sig)
-        return facts(sig, (Weight("", (sig.channels, 1, 1)),), ops=sig.elements)
+        return facts((sig,), sig, (Weight("", (sig.channels, 1, 1)),), ops=sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("layer_scale", {"channels": sig.channels, "start": self.start})
@@ -160,7 +166,7 @@ class Times(Layer):
         numbers(self, by=self.by)
 
     def infer(self, sig: Sig) -> Facts:
-        return Facts(sig, ops=sig.elements)
+        return facts((sig,), sig, ops=sig.elements)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Times", {"by": self.by})

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from convsmith.spec.errors import SpecError
 from convsmith.spec.node import Category, Facts, Layer, Torch, Window, positive, positive_pairs
 from convsmith.spec.nodes.geometry import check_pad, pads, slide, wants_image
-from convsmith.spec.signature import Pair, Rational, Sig, exact, pair
+from convsmith.spec.signature import Pair, Sig, exact, pair
 
 PoolPad = int | Pair | Literal["same"]
 """Pixels on every side, or (rows, cols), or TensorFlow's SAME: ceil(n / stride) pixels come out."""
@@ -34,6 +34,9 @@ class Pool(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         return _pooled(self, sig)
+
+    def window(self, sig: Sig) -> Window:
+        return _seen(self, sig)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("SameMaxPool2d" if self.pad == "same" else "MaxPool2d", _arguments(self))
@@ -61,6 +64,9 @@ class AvgPool(Layer):
 
     def infer(self, sig: Sig) -> Facts:
         return _pooled(self, sig)
+
+    def window(self, sig: Sig) -> Window:
+        return _seen(self, sig)
 
     def torch(self, sig: Sig) -> Torch:
         extra = {"count_include_pad": self.count_pad, "divisor_override": self.divisor}
@@ -91,19 +97,22 @@ class PoolTo(Layer):
     def infer(self, sig: Sig) -> Facts:
         wants_image("pooling", sig)
         rows, cols = pair(self.size)
-        (high, down), (wide, across) = _spans(sig.rows, rows), _spans(sig.cols, cols)
-        window = Window((high, wide), (down, across), adaptive=True)
-        ops = sig.channels * rows * cols * high * wide
-        return Facts(Sig(sig.channels, rows, cols, sig.stride), ops=ops, window=window)
+        out = Sig(sig.channels, rows, cols, sig.stride)
+        ops = out.elements * _widest(sig.rows, rows) * _widest(sig.cols, cols)
+        return Facts(out, out.elements, ops=ops, source=self, entering=(sig,))
+
+    def window(self, sig: Sig) -> Window:
+        rows, cols = pair(self.size)
+        stride = exact(Fraction(sig.rows, rows)), exact(Fraction(sig.cols, cols))
+        return Window((_widest(sig.rows, rows), _widest(sig.cols, cols)), stride, adaptive=True)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch(f"Adaptive{self.how.capitalize()}Pool2d", {"output_size": pair(self.size)})
 
 
-def _spans(size: int, out: int) -> tuple[int, Rational]:
+def _widest(size: int, out: int) -> int:
     rest = size % out  # where it is not 0 a window holds one element more, or two where its ends fall between elements
-    widest = size // out + (rest > 0) + (rest > 0 and out % rest > 0)
-    return widest, exact(Fraction(size, out))
+    return size // out + (rest > 0) + (rest > 0 and out % rest > 0)
 
 
 def _check(node: Pool | AvgPool) -> None:
@@ -129,7 +138,14 @@ def _pooled(node: Pool | AvgPool, sig: Sig) -> Facts:
     kernel, stride = _steps(node)
     pad = pads(node.pad, sig, kernel, stride, (1, 1))
     out = slide(sig, kernel, stride, pad, ceil=node.ceil)
-    return Facts(out, ops=out.elements * kernel[0] * kernel[1], window=Window(kernel, stride, (pad[0], pad[2])))
+    elements = out.elements
+    return Facts(out, elements, ops=elements * kernel[0] * kernel[1], source=node, entering=(sig,))
+
+
+def _seen(node: Pool | AvgPool, sig: Sig) -> Window:
+    kernel, stride = _steps(node)
+    top, _, left, _ = pads(node.pad, sig, kernel, stride, (1, 1))
+    return Window(kernel, stride, (top, left))
 
 
 def _arguments(node: Pool | AvgPool) -> dict[str, object]:

@@ -20,7 +20,7 @@ class Regulariser(Layer):
         fraction(self, rate=self.rate)
 
     def infer(self, sig: Sig) -> Facts:
-        return Facts(sig)
+        return Facts(sig, sig.elements, entering=(sig,))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convsmith.spec.errors import ShapeError, SpecError
-from convsmith.spec.node import Category, Facts, Layer, Torch, Window, positive
+from convsmith.spec.node import Category, Facts, Layer, Torch, Window, facts, note_relative, positive
 from convsmith.spec.nodes.geometry import TooSmall, wants_image
 from convsmith.spec.signature import Sig
 from convsmith.spec.widths import Channels
@@ -20,7 +20,8 @@ class FlattenLayer(Layer):
     category: ClassVar[Category] = "shape"
 
     def infer(self, sig: Sig) -> Facts:
-        return Facts(Sig(sig.elements, 1, 1, sig.stride, flat=True))
+        elements = sig.elements
+        return Facts(Sig(elements, 1, 1, sig.stride, flat=True), elements, entering=(sig,))
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Flatten", {})
@@ -44,7 +45,7 @@ class Shuffle(Layer):
         wants_image("channel shuffle", sig)
         if sig.channels % self.groups:
             raise ShapeError(f"{sig.channels} channels do not divide into {self.groups} groups to shuffle")
-        return Facts(sig)
+        return facts((sig,), sig)
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("ChannelShuffle", {"groups": self.groups})
@@ -57,9 +58,10 @@ class ZeroChannels(Layer):
     to: Channels
     kind: ClassVar[str] = "zero_channels"
     category: ClassVar[Category] = "shape"
-    relative: ClassVar[tuple[str, ...]] = ("to",)
+    widths: ClassVar[tuple[str, ...]] = ("to",)
 
     def __post_init__(self) -> None:
+        note_relative(self)
         positive(self, to=self.to)
 
     def infer(self, sig: Sig) -> Facts:
@@ -67,7 +69,7 @@ class ZeroChannels(Layer):
         _first(self, sig)
         if self.to < sig.channels:
             raise ShapeError(f"zero channels can only be added: {sig.channels} enter, {self.to} are wanted")
-        return Facts(sig._replace(channels=self.to))
+        return facts((sig,), sig._replace(channels=self.to))
 
     def torch(self, sig: Sig) -> Torch:
         assert isinstance(self.to, int)
@@ -92,7 +94,7 @@ class Slice(Layer):
         _first(self, sig)
         if sig.channels % self.parts:
             raise ShapeError(f"{sig.channels} channels do not split into {self.parts} equal parts")
-        return Facts(sig._replace(channels=sig.channels // self.parts))
+        return facts((sig,), sig._replace(channels=sig.channels // self.parts))
 
     def torch(self, sig: Sig) -> Torch:
         size = sig.channels // self.parts
@@ -117,7 +119,7 @@ class Shift(Layer):
         wants_image("a shift", sig)
         if self.pixels >= min(sig.rows, sig.cols):
             raise TooSmall(f"the image is too small: {sig.rows}×{sig.cols} here, all of which a shift would move out")
-        return Facts(sig, window=Window((1, 1), pad=(-self.pixels, -self.pixels)))
+        return facts((sig,), sig, window=Window((1, 1), pad=(-self.pixels, -self.pixels)))
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Shift", {"pixels": self.pixels})
@@ -138,7 +140,7 @@ class Permute(Layer):
     def infer(self, sig: Sig) -> Facts:
         if sig.flat or sig.last is self.last:
             raise ShapeError(f"{self.label}: {sig} is not an image with channels {'first' if self.last else 'last'}")
-        return Facts(sig._replace(last=self.last))
+        return facts((sig,), sig._replace(last=self.last))
 
     def torch(self, sig: Sig) -> Torch:
         return Torch("Permute", {"dims": (0, 2, 3, 1) if self.last else (0, 3, 1, 2)})

@@ -9,7 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from convsmith.spec.node import Category, Facts, Layer, Torch, Weight, Window, facts, positive, positive_pairs
+from convsmith.spec.node import (
+    Category,
+    Facts,
+    Layer,
+    Torch,
+    Weight,
+    Window,
+    facts,
+    note_relative,
+    positive,
+    positive_pairs,
+)
 from convsmith.spec.nodes.geometry import Pad, check_pad, pads, slide
 from convsmith.spec.signature import Pair, Sig, pair
 from convsmith.spec.widths import Channels
@@ -35,9 +46,10 @@ class TiledConv(Layer):
 
     kind: ClassVar[str] = "tiled_conv"
     category: ClassVar[Category] = "convolution"
-    relative: ClassVar[tuple[str, ...]] = ("out",)
+    widths: ClassVar[tuple[str, ...]] = ("out",)
 
     def __post_init__(self) -> None:
+        note_relative(self)
         positive(self, out=self.out, period=self.period)
         positive_pairs(self, kernel=self.kernel)
         check_pad(self, self.pad)
@@ -51,7 +63,7 @@ class TiledConv(Layer):
         bias = (Weight("bias", (kernels,)),) if self.bias else ()
         weights = (Weight("weight", (kernels, sig.channels, *kernel)), *bias)
         macs = image.elements * sig.channels * kernel[0] * kernel[1]
-        return facts(image, weights, macs=macs, window=Window(kernel, pad=(pad[0], pad[2])))
+        return facts((sig,), image, weights, macs=macs, window=Window(kernel, pad=(pad[0], pad[2])))
 
     def torch(self, sig: Sig) -> Torch:
         kernel = pair(self.kernel)
