@@ -6,7 +6,7 @@ later use of the network shares. `diagnose` says what is wrong with a folder wit
 
 from __future__ import annotations
 
-from convsmith.data.augment import Augment
+from convsmith.data.augment import Augment, Lighting, Mix
 from convsmith.data.builtin import SOURCES
 from convsmith.data.dataset import Data, ImageSet
 from convsmith.data.doctor import diagnose, examine
@@ -26,6 +26,8 @@ __all__ = [
     "Example",
     "Finding",
     "ImageSet",
+    "Lighting",
+    "Mix",
     "Outline",
     "Preprocess",
     "Source",
