@@ -7,6 +7,7 @@ from convsmith.nn.init import INITS, initialise
 from convsmith.nn.measure import Measured, measure
 from convsmith.nn.modules import Net
 from convsmith.nn.rewrite import Features, convolutional, cut, drop_aux, fold, replace_head, unfoldable
+from convsmith.nn.two_devices import TwoDevices, crossings, two_devices
 from convsmith.nn.weights import Origin, adapt_channels, fill, load, read_weights
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "Measured",
     "Net",
     "Origin",
+    "TwoDevices",
     "adapt_channels",
     "align",
     "build",
     "convolutional",
+    "crossings",
     "cut",
     "drop_aux",
     "fill",
@@ -31,5 +34,6 @@ __all__ = [
     "module_of",
     "read_weights",
     "replace_head",
+    "two_devices",
     "unfoldable",
 ]
