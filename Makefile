@@ -2,7 +2,7 @@
 # make test   all tests        make fast   the fast layer alone
 # make check  style, types, import contracts
 # make bench  measure against peers and write benchmarks/RESULTS.md
-# make docs   write what is made from the zoo's cards and from the claims: docs/differences.md, docs/claims.md
+# make docs   write what is made from cards, claims and recipes: docs/differences.md, claims.md, recipes.md
 # make gallery  draw networks and their blocks: docs/gallery/
 
 VENV ?= .venv
@@ -48,6 +48,8 @@ docs: setup-dev
 	mv docs/differences.md.new docs/differences.md
 	$(RUN)/python -m convsmith.views.claims.page > docs/claims.md.new
 	mv docs/claims.md.new docs/claims.md
+	$(RUN)/python -m convsmith.train.recipes.page > docs/recipes.md.new
+	mv docs/recipes.md.new docs/recipes.md
 
 gallery: setup-dev
 	$(RUN)/python -m convsmith.views.gallery docs/gallery

@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import typer
 from rich.console import Console
 
 from convsmith.data import Data
 from convsmith.nn import Net, measure
-from convsmith.spec.errors import MissingExtra
+from convsmith.spec.errors import MissingExtra, RunError
 from convsmith.train import Interrupted, Run, evaluate, store
+from convsmith.train.runtime import Runtime
 
 
 @contextmanager
-def resumable(run: Run, out: Console) -> Iterator[None]:
+def resumable(run: Run, out: Console, runtime: Runtime | None = None) -> Iterator[None]:
     """A stop on request leaves the run resumable and says how; any other end but success marks it interrupted."""
-    run.update(status="running")
+    main = runtime is None or runtime.main
+    if main:
+        run.update(status="running")
     try:
         yield
-    except (Interrupted, KeyboardInterrupt):
-        run.update(status="interrupted")
-        out.print(f"stopped; nothing is lost: convsmith resume {run.folder}", markup=False)
-        raise typer.Exit(130) from None
-    except BaseException:
-        run.update(status="interrupted")
+    except BaseException as error:
+        if main:
+            with suppress(RunError):  # on a full disk the run says that it is running, and can be resumed all the same
+                run.update(status="interrupted")
+        if isinstance(error, Interrupted | KeyboardInterrupt):
+            out.print(f"stopped; nothing is lost: convsmith resume {run.folder}", markup=False)
+            raise SystemExit(130) from None
         raise
 
 
-def finish(run: Run, net: Net, data: Data, out: Console) -> dict[str, Any]:
-    """Everything after training: weights, the one test, measurements, ONNX, card, report. Returns the verdict."""
+def finish(run: Run, net: Net, data: Data, out: Console, runtime: Runtime | None = None) -> dict[str, Any]:
+    """Everything after training: weights, the one test, measurements, ONNX, card, report. Returns the verdict.
+
+    Processes share the test; the rest is the main one's, and the others' verdict is empty.
+    """
+    result = evaluate(net, data.test, data.preprocess, data.classes, "test", runtime)
+    if runtime is not None and not runtime.main:
+        return {}
+    net = net.cpu()
     store(run, net)
     history = run.path("metrics.jsonl").read_text().splitlines()
-    result = evaluate(net, data.test, data.preprocess, data.classes, "test")
     run.write_json("test.json", result.to_json())
     run.write_json(
         "measured.json",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convsmith.cli.guard import guarded
+from convsmith.cli.words import complete_recipe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,10 @@ def command(
         str | None,
         typer.Option("--max-train-time", help="Leave out designs that would train longer here: 90s, 10m, 2h."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="The training recipe.")] = "default",
+    recipe: Annotated[
+        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set lr=0.05.")
     ] = None,
@@ -53,12 +57,12 @@ def command(
     from convsmith.cli import inputs, say
     from convsmith.cli.words import duration, settings, size
     from convsmith.search import Budget, make_plan
-    from convsmith.train import Run, default_folder, override
-    from convsmith.train import recipe as named
+    from convsmith.train import Run, default_folder, settle
 
     begun, screen = time.perf_counter(), say.console()
     budget = Budget(size(max_params), size(max_macs))
-    chosen = override(named(recipe), settings(set_ or []) | ({} if flip is None else {"flip": flip}))
+    changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
+    settled = settle(recipe, None if config is None else Path(config), changes)
     limit = None if longest is None else duration(longest)
     folder = Path(out) if out else None
     if folder is not None and not dry_run:
@@ -66,12 +70,12 @@ def command(
     options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
     inputs.check_budget(budget, data, side, channels)
     loaded = inputs.load_data(data, screen, **options)
-    plan = make_plan(loaded, budget, chosen, count=candidates, longest=limit)
+    plan = make_plan(loaded, budget, settled.recipe, count=candidates, longest=limit)
     say.plan(plan, screen)
     if dry_run:
         print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")
         return
-    more = {"budget": budget.to_json()}
+    more = {"budget": budget.to_json(), "origins": settled.changed}
     record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
     run = Run.create(folder or default_folder(loaded.name), record)
     run.write_json("race.json", plan.to_json())

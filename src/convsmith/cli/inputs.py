@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from convsmith.cli import say
-from convsmith.data import SOURCES, Data, ImageSet, Preprocess, load, outline
+from convsmith.data import SOURCES, Data, ImageSet, Preprocess, cached, load, outline
 from convsmith.search import Budget, within
 from convsmith.spec.errors import DataError
 from convsmith.spec.head import with_classes
@@ -19,15 +22,23 @@ from convsmith.spec.network import Network
 from convsmith.train import Recipe, Run, command_line, environment
 
 
-def load_data(source: str, out: Console, **options: Any) -> Data:
-    """Load with a progress bar and print the doctor's warnings."""
-    with Progress(console=out, transient=True, disable=not out.is_terminal) as bar:
+def load_data(source: str, out: Console, *, cache: str | None = None, **options: Any) -> Data:
+    """Load with a progress bar and print the doctor's warnings; by way of a packed file in the folder `cache`."""
+    read: Callable[..., Data] = load if cache is None else partial(cached, folder=cache)
+    with Progress(console=out, transient=True, disable=not out.is_terminal or out.quiet) as bar:
         task = bar.add_task(f"reading {source}")
-        data = load(source, progress=lambda done, total: bar.update(task, completed=done, total=total), **options)
+        data = read(source, progress=lambda done, total: bar.update(task, completed=done, total=total), **options)
     counts = f"{len(data.train):,} train, {len(data.val):,} val, {len(data.test):,} test"
     out.print(f"{data.name}: {counts} images of {len(data.classes)} classes, {data.channels}×{data.side}×{data.side}")
     say.findings(data.findings, out)
     return data
+
+
+def packed_as(cache: str, network: Network, side: int | None, recipe: Recipe) -> dict[str, Any]:
+    """Options of `load_data` by which the images are packed at the size that the recipe cuts the network's from."""
+    own = network.side if side is None else side
+    wanted = None if isinstance(own, tuple) else round(own * recipe.canvas)  # what is not square is refused later
+    return {"cache": str(Path(cache).expanduser().resolve()), "side": wanted}
 
 
 def reload(run: Run, out: Console) -> Data:
@@ -92,3 +103,11 @@ def about(
         },
         **more,
     }
+
+
+def ended(verdict: dict[str, Any], screen: Console, begun: float, json_: bool) -> None:
+    """Tell how a run came out; a process whose verdict is empty is silent, as the main one speaks."""
+    if verdict:
+        say.verdict(verdict, screen, begun)
+    if verdict and json_:
+        print(json.dumps(verdict, ensure_ascii=False))

@@ -10,7 +10,7 @@ import typer
 
 VERBS = (
     "list", "show", "draw", "chart", "compare", "diff", "claims", "eject",
-    "doctor", "fit", "train", "resume", "evaluate", "predict", "report",
+    "doctor", "pack", "recipes", "find-lr", "fit", "train", "resume", "evaluate", "predict", "report",
 )  # fmt: skip
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"
@@ -28,8 +28,8 @@ def application(verbs: tuple[str, ...] = VERBS, *, rich: bool = False) -> typer.
     )
     app.callback(invoke_without_command=True)(convsmith)
     for verb in verbs:
-        command = import_module(f"convsmith.cli.{verb}").command
-        app.command(verb, no_args_is_help=verb not in ("list", "claims"))(command)
+        command = import_module(f"convsmith.cli.{verb.replace('-', '_')}").command
+        app.command(verb, no_args_is_help=verb not in ("list", "claims", "recipes"))(command)
     return app
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convsmith.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from convsmith.train import Run
+    from convsmith.train.runtime import Runtime
 
 
 @guarded
@@ -18,25 +22,36 @@ def command(
 
     Example: convsmith resume runs/digits
     """
-    import json
-    import time
     from pathlib import Path
+
+    from convsmith.train import Run
+    from convsmith.train.runtime import connect
+
+    runtime = connect()
+    with runtime.together():
+        go_on(Run.open(Path(run)), runtime, json_)
+
+
+def go_on(run: Run, runtime: Runtime, json_: bool) -> None:
+    """To the end of a run, from its folder alone."""
+    import time
 
     from convsmith.cli import fit, inputs, say, train
     from convsmith.search import stored_plan
-    from convsmith.train import Recipe, Run
+    from convsmith.spec.errors import RunError
+    from convsmith.train import Recipe
 
-    begun, screen = time.perf_counter(), say.console()
-    opened = Run.open(Path(run))
-    if opened.status == "complete":
-        screen.print(f"{run} is complete: {opened.path('report.html')}", markup=False)
+    begun, screen = time.perf_counter(), say.console(quiet=not runtime.main)
+    if run.status == "complete":
+        screen.print(f"{run.folder} is complete: {run.path('report.html')}", markup=False)
         return
-    seed, data = opened.about["seed"], inputs.reload(opened, screen)
-    if opened.about["task"] == "fit":
-        recipe = Recipe.from_json(opened.about["recipe"])
-        verdict = fit.go_on(opened, stored_plan(opened, recipe), data, seed, screen)
+    if run.about["task"] == "fit" and runtime.size > 1:
+        raise RunError(f"{run.folder} is a fit, which one process races and trains: resume it without torchrun")
+    with runtime.first():
+        seed, data = run.about["seed"], inputs.reload(run, screen)
+    if run.about["task"] == "fit":
+        recipe = Recipe.from_json(run.about["recipe"])
+        verdict = fit.go_on(run, stored_plan(run, recipe), data, seed, screen)
     else:
-        verdict = train.go_on(opened, data, seed, screen)
-    say.verdict(verdict, screen, begun)
-    if json_:
-        print(json.dumps(verdict, ensure_ascii=False))
+        verdict = train.go_on(run, data, seed, screen, runtime)
+    inputs.ended(verdict, screen, begun, json_)

@@ -8,13 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from convsmith.data import Data, Finding
+from convsmith.data import Finding
 from convsmith.search import Plan
-from convsmith.search.estimate import training_bytes, training_seconds
-from convsmith.spec.network import Network
-from convsmith.spec.trace import trace
-from convsmith.train import Recipe
-from convsmith.views.cost import cost
 from convsmith.views.units import seconds, short
 
 
@@ -50,17 +45,15 @@ def plan(plan: Plan, screen: Console) -> None:
     )
 
 
-def cost_of(network: Network, data: Data, recipe: Recipe, out: Console) -> None:
-    """The dry run of a single training: what the network costs and what a step will hold."""
-    total = cost(trace(network))
-    memory = short(training_bytes(total, min(recipe.batch, len(data.train))), "B")
-    took = seconds(training_seconds(network, len(data.train), recipe))
+def training(plan: dict[str, Any], out: Console) -> None:
+    """What a single training will be: cost, memory and time, and whatever is not the recipe's own."""
     out.print(
-        f"{network.name} at {network.channels}×{network.side}×{network.side}: {total.params:,} parameters, "
-        f"{total.macs:,} MACs; {recipe.epochs} epochs with batch {recipe.batch} hold about {memory} "
-        f"and take about {took} on this machine",
+        f"{plan['network']} at {plan['channels']}×{plan['side']}×{plan['side']}: {plan['params']:,} parameters, "
+        f"{plan['macs']:,} MACs; {plan['epochs']} epochs with batch {plan['batch']} hold about "
+        f"{short(plan['memory_bytes'], 'B')} and take about {seconds(plan['seconds'])} on this machine",
         markup=False,
     )
+    out.print(f"recipe {plan['said']}", markup=False)
 
 
 def verdict(verdict: dict[str, Any], out: Console, begun: float) -> None:

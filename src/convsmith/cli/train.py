@@ -1,13 +1,16 @@
-"""`convsmith train`: one network, one recipe, one run."""
+"""`convsmith train`: one network, one recipe, one run; one process, or as many as `torchrun` starts."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convsmith.cli.guard import guarded
-from convsmith.cli.words import complete_network
+from convsmith.cli.words import complete_network, complete_recipe
+
+if TYPE_CHECKING:
+    from convsmith.train.runtime import Runtime
 
 
 @guarded
@@ -29,7 +32,13 @@ def command(
         str | None,
         typer.Option(help="Start from a .safetensors or .pth file, torchvision:ENTRY, timm:NAME or package:NAME."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="The training recipe.")] = "default",
+    init_from: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Start from a trained, shallower network's layers.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set lr=0.05.")
     ] = None,
@@ -44,53 +53,79 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cost, memory and time, and stop.")] = False,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
+    cache: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Keep the decoded images there, so that they open at once.")
+    ] = None,
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="N|TIME", help="Also within an epoch, every N steps or so often: 500, 10m.")
+    ] = "10m",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|float32|bfloat16", help="auto: what a short measurement finds faster.")
+    ] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each process.")] = None,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Recompute activations in the backward pass, to save memory.")
+    ] = False,
+    sharded: Annotated[bool, typer.Option("--sharded", help="Under torchrun: share out the weights (FSDP).")] = False,
+    sync_norm: Annotated[
+        bool, typer.Option("--sync-norm", help="Under torchrun: normalise over the batch of all processes.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Train a network on your images: the head takes their number of classes, the input their channels.
 
     Example: convsmith train digits --network lenet5 --set epochs=20
     """
-    import json
     import time
     from pathlib import Path
 
-    from convsmith.cli import inputs, say
+    from convsmith.cli import carry, inputs, resume, say
     from convsmith.cli.words import network_of, settings
-    from convsmith.nn import build
-    from convsmith.search import start_from
-    from convsmith.train import Run, default_folder, override
-    from convsmith.train import recipe as named
+    from convsmith.train import Run
+    from convsmith.train.runtime import connect, launch
+    from convsmith.train.settings import settle
+    from convsmith.train.setup import Setup
 
-    begun, screen = time.perf_counter(), say.console()
-    chosen = override(named(recipe), settings(set_ or []) | ({} if flip is None else {"flip": flip}))
-    described = network_of(network)
-    folder = Path(out) if out else None
-    if folder is not None and not dry_run:
-        Run.check_free(folder)
-    options: dict[str, Any] = {"channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
-    loaded = inputs.load_data(data, screen, **options)
-    described = inputs.fitted(described, loaded, side)
-    settled = chosen.settled(len(loaded.train), loaded.flip)
-    say.cost_of(described, loaded, settled, screen)
-    origin = None if weights is None else start_from(build(described), weights)  # refused before there is a run
-    if dry_run:
-        return
-    start = {"weights": origin and origin.source, "weights_sha256": origin and origin.sha256}
-    record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, **start)
-    run = Run.create(folder or default_folder(f"{loaded.name}-{described.name}"), record)
-    run.write_spec(described)
-    verdict = go_on(run, loaded, seed, screen)
-    say.verdict(verdict, screen, begun)
-    if json_:
-        print(json.dumps(verdict, ensure_ascii=False))
+    begun, runtime = time.perf_counter(), connect()
+    with runtime.together():
+        screen = say.console(quiet=not runtime.main)
+        changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
+        chosen = settle(recipe, None if config is None else Path(config), changes)
+        carry.check_shards(sharded, runtime)
+        described, every = network_of(network), carry.every(checkpoint_every)
+        folder = Path(out) if out else None
+        if not dry_run and carry.continues(folder, runtime):
+            resume.go_on(Run.open(Path(out or "")), runtime, json_)
+            return
+        options: dict[str, Any] = {"channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
+        if cache is not None:
+            options |= inputs.packed_as(cache, described, side, chosen.recipe)
+        with runtime.first():
+            loaded = inputs.load_data(data, screen, **options)
+        described = inputs.fitted(described, loaded, side)
+        settled = chosen.recipe.settled(len(loaded.train), loaded.flip)
+        start = carry.start(described, weights, init_from)  # refused before there is a run
+        asked = carry.Asked(precision, threads, checkpointing)
+        execution = carry.execution(described, loaded, settled, runtime, screen, asked)
+        setup = Setup(execution, every, sharded, sync_norm)
+        plan = carry.plan(described, loaded, settled, chosen, setup, runtime)
+        say.training(plan, screen)
+        if dry_run:
+            carry.dry(plan, runtime, json_)
+            return
+        more = start | {"setup": setup.to_json(), "origins": chosen.changed, "launch": launch()}
+        record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, **more)
+        run = carry.create(folder, record, described, runtime)
+        inputs.ended(go_on(run, loaded, seed, screen, runtime), screen, begun, json_)
 
 
-def go_on(run: Any, data: Any, seed: int, screen: Any) -> dict[str, Any]:
-    """Train to the end and finish. Ctrl-C leaves a run that `resume` goes on with."""
+def go_on(run: Any, data: Any, seed: int, screen: Any, runtime: Runtime) -> dict[str, Any]:
+    """Train to the end and finish. A stop leaves a run that `resume` goes on with."""
     from convsmith.cli import finish
     from convsmith.search import train_run
-    from convsmith.train import Bar, Recipe
+    from convsmith.train import Bar, Recipe, Silent
 
-    with finish.resumable(run, screen):
-        net, data = train_run(run, data, Recipe.from_json(run.about["recipe"]), seed=seed, watch=Bar(screen))
-        return finish.finish(run, net, data, screen)
+    watch = Bar(screen) if runtime.main else Silent()
+    with finish.resumable(run, screen, runtime):
+        net, data = train_run(run, data, Recipe.from_json(run.about["recipe"]), seed=seed, watch=watch, runtime=runtime)
+        return finish.finish(run, net, data, screen, runtime)

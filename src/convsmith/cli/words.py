@@ -36,6 +36,13 @@ def complete_network(start: str) -> list[str]:
     return list(names(f"{start}*"))
 
 
+def complete_recipe(start: str) -> list[str]:
+    """Names of recipes for the shell's completion."""
+    from convsmith.train import RECIPES
+
+    return [name for name in RECIPES if name.startswith(start)]
+
+
 def settings(words: list[str]) -> dict[str, Any]:
     """`["lr=0.05", "shortcut=C"]` as a dict; values are numbers, true, false or text. Raises SpecError."""
     found = {}

@@ -86,6 +86,10 @@ class Published(Source):
         image = self.read(example)
         return image.mode, image.size
 
+    def raw(self, example: Example) -> bytes | None:
+        """None: torchvision decodes."""
+        return None
+
     def read(self, example: Example) -> Image.Image:
         """The image as torchvision decodes it."""
         split, number = example.name.split("/")

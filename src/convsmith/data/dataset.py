@@ -15,6 +15,7 @@ from convsmith.data.preprocess import Preprocess, statistics
 from convsmith.data.source import Example, Source
 from convsmith.spec.errors import DataError
 
+ALL = slice(None)
 BLOCK = 1024  # images resized at a time, as float copies are four times as large
 
 
@@ -35,8 +36,12 @@ class Originals(ABC):
     """The images before resizing, in the order train, val, test."""
 
     @abstractmethod
-    def at(self, preprocess: Preprocess) -> torch.Tensor:
-        """uint8 (N, C, side, side), by `preprocess.resize` of each original."""
+    def at(self, preprocess: Preprocess, rows: slice = ALL) -> torch.Tensor:
+        """uint8 (N, C, side, side), by `preprocess.resize` of each original among `rows`."""
+
+    @abstractmethod
+    def ready(self, side: int) -> bool:
+        """Whether images of this side are there already and take no memory of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,19 @@ class Kept(Originals):
 
     pixels: torch.Tensor
 
-    def at(self, preprocess: Preprocess) -> torch.Tensor:
-        """Resized in blocks; the very tensor where the size already fits."""
-        if self.pixels.shape[-2:] == (preprocess.side, preprocess.side):
-            return self.pixels
-        starts = range(0, len(self.pixels), BLOCK)
-        return torch.cat([preprocess.resize(self.pixels[start : start + BLOCK]) for start in starts])
+    def at(self, preprocess: Preprocess, rows: slice = ALL) -> torch.Tensor:
+        """Resized in blocks; a view of the very tensor where the size already fits."""
+        pixels = self.pixels[rows]
+        if self.ready(preprocess.side) or not len(pixels):
+            return pixels
+        images = torch.empty((*pixels.shape[:2], preprocess.side, preprocess.side), dtype=torch.uint8)
+        for start in range(0, len(pixels), BLOCK):
+            images[start : start + BLOCK] = preprocess.resize(pixels[start : start + BLOCK])
+        return images
+
+    def ready(self, side: int) -> bool:
+        """If that is their size."""
+        return self.pixels.shape[-2:] == (side, side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +72,24 @@ class Sourced(Originals):
     source: Source
     examples: Sequence[Example]
 
-    def at(self, preprocess: Preprocess) -> torch.Tensor:
+    def at(self, preprocess: Preprocess, rows: slice = ALL) -> torch.Tensor:
         """One decode per image; DataError if a file has gone or changed beyond reading."""
-        shape = (len(self.examples), preprocess.channels, preprocess.side, preprocess.side)
+        examples = self.examples[rows]
+        shape = (len(examples), preprocess.channels, preprocess.side, preprocess.side)
         images = torch.empty(shape, dtype=torch.uint8)
-        for row, example in zip(images, self.examples, strict=True):
+        for row, example in zip(images, examples, strict=True):
             original = to_tensor(example.name, self.source.read(example), preprocess.channels)
             row.copy_(preprocess.resize(original[None])[0])
         return images
 
+    def ready(self, side: int) -> bool:
+        """Never."""
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set at one side.
+    """A data set at one side; `resized` can make the training images larger.
 
     classes      the class map: label i is classes[i]; made once, from training, in natural order
     preprocess   side, and mean and deviation of train.images
@@ -102,25 +119,38 @@ class Data:
         """Height = width of the images in pixels."""
         return self.preprocess.side
 
-    def resized(self, side: int) -> Data:
+    def resized(self, side: int, canvas: float = 1.0) -> Data:
         """The same images at another side, from the originals (without any, from the present images).
 
+        `canvas` makes the training images larger than that, round(side * canvas), for crops at random places.
         Mean and deviation are recomputed. Small images of one size are resized in memory, others decoded anew.
 
         Raises DataError if that takes more memory than there is.
         """
         if side < 1:
             raise DataError(f"side must be at least 1 pixel, got {side}")
-        if side == self.side:
+        if canvas < 1:
+            raise DataError(f"canvas must be at least 1, the training image's side over the network's, got {canvas}")
+        stored = round(side * canvas)
+        if side == self.side and self.train.images.shape[-1] == stored:
             return self
-        total = len(self.train) + len(self.val) + len(self.test)
-        large = too_large(total, self.channels, side)
-        if large:
-            raise DataError(large)
         originals = self.originals or Kept(torch.cat([self.train.images, self.val.images, self.test.images]))
-        images = originals.at(replace(self.preprocess, side=side))
         first, second = len(self.train), len(self.train) + len(self.val)
-        train = replace(self.train, images=images[:first])
-        val = replace(self.val, images=images[first:second])
-        test = replace(self.test, images=images[second:])
+        total = second + len(self.test)
+        for count, length in ((first, stored), (total - first, side)) if stored != side else ((total, side),):
+            large = None if originals.ready(length) else too_large(count, self.channels, length)
+            if large:
+                raise DataError(large)
+        parts = (slice(0, first), slice(first, second), slice(second, total))
+        usual, larger = replace(self.preprocess, side=side), replace(self.preprocess, side=stored)
+        if stored == side:
+            images = originals.at(usual)
+            trained, validated, tested = (images[part] for part in parts)
+        else:
+            trained, validated, tested = (
+                originals.at(how, part) for how, part in zip((larger, usual, usual), parts, strict=True)
+            )
+        train = replace(self.train, images=trained)
+        val = replace(self.val, images=validated)
+        test = replace(self.test, images=tested)
         return replace(self, train=train, val=val, test=test, preprocess=Preprocess(side, *statistics(train.images)))

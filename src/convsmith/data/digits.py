@@ -42,6 +42,10 @@ class Digits(Source):
         """Grey, 8x8."""
         return "L", (8, 8)
 
+    def raw(self, example: Example) -> bytes | None:
+        """None: the digits are pixels."""
+        return None
+
     def read(self, example: Example) -> Image.Image:
         """The digit with this number, grey, 8x8."""
         return Image.fromarray(self._images[int(example.name)])

@@ -105,10 +105,13 @@ def none_readable(count: int, first: str) -> str:
     return f"none of the {count:,} images can be read; the first: {first}"
 
 
-def gather(source: Source, seen: Survey, made: Plan, *, keep: bool, progress: Progress | None = None) -> Evidence:
-    """Decode every image with a readable header; `progress(done, total)` counts rows."""
+def gather(
+    source: Source, seen: Survey, made: Plan, *,
+    keep: bool, progress: Progress | None = None, into: torch.Tensor | None = None,
+) -> Evidence:  # fmt: skip
+    """Decode every image with a readable header, into memory or `into`; `progress(done, total)` counts rows."""
     shape = (len(seen.rows), made.channels, made.stored, made.stored)
-    pixels = torch.zeros(shape, dtype=torch.uint8) if keep else None
+    pixels = torch.zeros(shape, dtype=torch.uint8) if keep and into is None else into
     resize = made.preprocess(made.stored).resize
 
     def one(i: int) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from convsmith.data.doctor import examine
 from convsmith.data.evidence import Evidence, Progress, gather, plan, survey
 from convsmith.data.finding import Finding, natural
 from convsmith.data.memory import too_large
+from convsmith.data.packed import Packed
 from convsmith.data.preprocess import Preprocess, statistics
 from convsmith.data.source import SPLITS, Example, Source
 from convsmith.data.sources import find, open_source
@@ -40,17 +41,37 @@ def load(
     seed, fractions  of the splits that the source lacks (train, val, test); see splits.py
     progress   called as progress(done, total) while images are decoded
 
+    A packed file (see packed.py) is mapped and not read, and keeps the splits that it was packed with.
+
     Raises DataError in one sentence for all that the doctor calls an error, and for images too large for the memory.
     """
     check_fractions(fractions)
     source = open_source(where) if classes is None else find(where)
+    if isinstance(source, Packed):
+        return source.asked(side=side, channels=channels, classes=classes)
     evidence = decode(source, side, channels, progress)
+    return judged(source, evidence, classes, seed=seed, fractions=fractions, skip_unreadable=skip_unreadable)
+
+
+def judged(
+    source: Source, evidence: Evidence, classes: Sequence[str] | None, *,
+    seed: int, fractions: Fractions, skip_unreadable: bool,
+) -> Data:  # fmt: skip
+    """Examine and split what was decoded; raises as `load`."""
+    rows, findings = placed(source, evidence, classes, seed=seed, fractions=fractions, skip_unreadable=skip_unreadable)
+    return _assemble(source, evidence, rows, findings, classes)
+
+
+def placed(
+    source: Source, evidence: Evidence, classes: Sequence[str] | None, *,
+    seed: int, fractions: Fractions, skip_unreadable: bool,
+) -> tuple[list[Row], tuple[Finding, ...]]:  # fmt: skip
+    """Every image that counts with its split, in order, and what the doctor found. DataError for what it calls one."""
     findings = examine(source, evidence, classes=classes, skip_unreadable=skip_unreadable)
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         raise DataError("; ".join(errors))
-    rows = _in_order(_split(evidence, tuple(source.splits), fractions, seed))
-    return _assemble(source, evidence, rows, findings, classes)
+    return _in_order(_split(evidence, tuple(source.splits), fractions, seed)), findings
 
 
 def decode(source: Source, side: int | None, channels: int | None, progress: Progress | None) -> Evidence:

@@ -3,7 +3,7 @@
 Modes: bilevel, grey and 16-bit grey stay grey; palette, CMYK and images with transparency (which is dropped) go through
 RGB. 16-bit grey is scaled by 255 / 65535, never clipped and never stretched by the image's own range, which would make
 the network's input depend on the company an object keeps. JPEG draft mode isn't used: a model that is served decodes
-the whole image, and training must see the same pixels.
+the whole image, and training must see the same pixels. (Random crops, which no model is served, may: see decode.py.)
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ def header(name: str, opened: Callable[[], IO[bytes]]) -> tuple[str, tuple[int, 
         with opened() as handle, Image.open(handle) as image:
             _check_shape(name, image.size)
             return image.mode, image.size
+    except DAMAGE as error:
+        raise DataError(_unreadable(name, error)) from error
+
+
+def contents(name: str, opened: Callable[[], IO[bytes]]) -> bytes:
+    """The file's bytes; DataError naming `name` if it cannot be read."""
+    try:
+        with opened() as handle:
+            return handle.read()
     except DAMAGE as error:
         raise DataError(_unreadable(name, error)) from error
 

@@ -14,6 +14,9 @@ import torch.nn.functional as F
 
 from convsmith.spec.errors import DataError
 
+CHUNK = 1 << 20
+"""Values normalised at a time on a CPU."""
+
 
 @dataclass(frozen=True)
 class Preprocess:
@@ -45,6 +48,8 @@ class Preprocess:
 
     def normalise(self, image: torch.Tensor) -> torch.Tensor:
         """uint8 or float 0..255 (N, C, side, side) -> float32 of the same shape, zero mean and unit deviation."""
+        if image.device.type == "cpu" and image.dtype == torch.uint8:
+            return _normalised(image, torch.tensor(self.mean), torch.tensor(self.std))
         mean = torch.tensor(self.mean, device=image.device).view(-1, 1, 1)
         std = torch.tensor(self.std, device=image.device).view(-1, 1, 1)
         return (image.float() / 255 - mean) / std
@@ -57,6 +62,25 @@ class Preprocess:
     def from_json(data: dict[str, Any]) -> Preprocess:
         """Inverse of `to_json`."""
         return Preprocess(int(data["side"]), tuple(data["mean"]), tuple(data["std"]))
+
+
+def _normalised(image: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """The same numbers, bit for bit, a few images at a time so that they stay in the processor's cache.
+
+    Where channels lie side by side, a row of pixels is one vector, and so are its means.
+    """
+    out = torch.empty_like(image, dtype=torch.float32)
+    source, target = image, out
+    mean, std = mean.view(-1, 1, 1), std.view(-1, 1, 1)
+    if image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous():
+        count, channels, height, width = image.shape
+        source, target = (t.permute(0, 2, 3, 1).view(count, height, width * channels) for t in (image, out))
+        mean, std = mean.flatten().repeat(width), std.flatten().repeat(width)
+    step = max(1, CHUNK // max(1, image[:1].numel()))
+    for start in range(0, len(image), step):
+        part = target[start : start + step]
+        part.copy_(source[start : start + step]).div_(255).sub_(mean).div_(std)
+    return out
 
 
 def cover(height: int, width: int, side: int) -> tuple[int, int]:

@@ -45,6 +45,10 @@ class Source(ABC):
         """Mode and stored (width, height), from the header where the source has one. Raises DataError as `read`."""
 
     @abstractmethod
+    def raw(self, example: Example) -> bytes | None:
+        """The file as it is, None where the source holds pixels. Raises DataError naming the file."""
+
+    @abstractmethod
     def read(self, example: Example) -> Image.Image:
         """The decoded image, upright. Raises DataError naming the file if it is unreadable or truncated."""
 

@@ -11,7 +11,8 @@ from PIL import Image
 from convsmith.data.builtin import SOURCES, builtin
 from convsmith.data.finding import Finding
 from convsmith.data.layout import layout
-from convsmith.data.pixels import header, picture
+from convsmith.data.packed import SUFFIX, Packed
+from convsmith.data.pixels import contents, header, picture
 from convsmith.data.source import Example, Source
 from convsmith.data.table import table
 from convsmith.data.tree import Folder, Tree, archive
@@ -22,7 +23,7 @@ def open_source(where: str | Path) -> Source:
     """The source at `where`, examined in structure only: no image is opened.
 
     `where`  a name in SOURCES; a folder of class folders, with or without train/val/test above them; the same in a
-             .zip, .tar, .tar.gz or .tgz; or a .csv with the header `path,label[,split]`.
+             .zip, .tar, .tar.gz or .tgz; a .csv with the header `path,label[,split]`; or a .packed file.
     Raises:  UnknownName for a bare word that is neither, DataError for whatever cannot become two or more classes.
     """
     source = find(where)
@@ -44,9 +45,12 @@ def find(where: str | Path) -> Source:
         raise _absent(where)
     if path.suffix.lower() == ".csv":
         return Table(path)
+    if path.suffix.lower() == SUFFIX:
+        return Packed(path)
     tree = archive(path)
     if tree is None:
-        raise DataError(f"{path.name!r} is no source of images; give a folder, a .zip, .tar or .tar.gz, or a .csv")
+        kinds = f"a folder, a .zip, .tar or .tar.gz, or a .csv or {SUFFIX} file"
+        raise DataError(f"{path.name!r} is no source of images; give {kinds}")
     return ClassFolders(tree)
 
 
@@ -64,6 +68,10 @@ class ClassFolders(Source):
     def look(self, example: Example) -> tuple[str, tuple[int, int]]:
         """From the file's header."""
         return header(example.name, lambda: self._tree.open(example.name))
+
+    def raw(self, example: Example) -> bytes | None:
+        """The file as it is."""
+        return contents(example.name, lambda: self._tree.open(example.name))
 
     def read(self, example: Example) -> Image.Image:
         """The file, decoded."""
@@ -86,6 +94,10 @@ class Table(Source):
     def look(self, example: Example) -> tuple[str, tuple[int, int]]:
         """From the file's header."""
         return header(example.name, lambda: self._open(example))
+
+    def raw(self, example: Example) -> bytes | None:
+        """The file as it is."""
+        return contents(example.name, lambda: self._open(example))
 
     def read(self, example: Example) -> Image.Image:
         """The file, decoded."""
