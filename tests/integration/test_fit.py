@@ -27,7 +27,8 @@ def test_the_demo_reaches_98_5_percent_inside_its_budget(tmp_path: Path) -> None
     assert measured["macs"] == verdict["macs"] <= 4_000_000
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "run.json", "spec.json", "metrics.jsonl", "race.json", "checkpoint.safetensors", "weights.safetensors",
+        "run.json", "spec.json", "metrics.jsonl", "race.json", "checkpoint.safetensors",
+        "checkpoint.previous.safetensors", "weights.safetensors",
         "test.json", "measured.json", "export.json", "model.onnx", "card.md", "report.html",
     }  # fmt: skip
     race = json.loads((folder / "race.json").read_text())

@@ -74,18 +74,28 @@ def test_ctrl_c_leaves_a_run_and_says_how_to_go_on(whole: dict[str, torch.Tensor
     assert same(folder, whole)
 
 
-def test_a_truncated_checkpoint_is_named_and_nothing_is_touched(tmp_path: Path) -> None:
+def test_a_truncated_checkpoint_gives_way_to_the_one_before_and_two_are_named(
+    whole: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     process = start(*TRAIN, "--out", folder)
-    wait_for(lambda: lines(folder / "metrics.jsonl") >= 1, process)
+    wait_for(lambda: lines(folder / "metrics.jsonl") >= 2, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    checkpoint = folder / "checkpoint.safetensors"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    kept = {
+        name: (folder / name).read_bytes() for name in ("checkpoint.safetensors", "checkpoint.previous.safetensors")
+    }
+    for name, data in kept.items():
+        (folder / name).write_bytes(data[:-100])
     before = sorted((path.name, path.stat().st_size) for path in folder.iterdir() if path.name != "run.json")
     _, err = finish(start("resume", folder), 2)
-    assert "checkpoint.safetensors is broken or cut short" in err
+    assert "checkpoint.safetensors is broken or cut short" in err.splitlines()[-1]
+    assert "delete both" in err.splitlines()[-1]
     assert sorted((path.name, path.stat().st_size) for path in folder.iterdir() if path.name != "run.json") == before
+    (folder / "checkpoint.previous.safetensors").write_bytes(kept["checkpoint.previous.safetensors"])
+    _, err = finish(start("resume", folder))
+    assert "going on from the one before it" in err
+    assert same(folder, whole)
 
 
 def test_data_that_changed_since_is_refused(tmp_path: Path) -> None:

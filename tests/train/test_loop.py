@@ -13,8 +13,12 @@ from convsmith.data import Data
 from convsmith.nn import Net, build
 from convsmith.spec import Conv, Dropout, Flatten, Linear, Network, Norm, PoolTo, Relu, Seq, Tap
 from convsmith.spec.errors import TrainingError
-from convsmith.train import Interrupted, Recipe, Run, Silent, train
-from convsmith.train.loop import make_optimiser, order
+from convsmith.train import Interrupted, Recipe, Run, Silent, checkpoint, train
+from convsmith.train.checkpoint import Every
+from convsmith.train.evaluate import loss_and_top1
+from convsmith.train.execution import Execution
+from convsmith.train.loop import order
+from convsmith.train.setup import Setup
 from convsmith.train.watch import Interrupts
 
 
@@ -149,13 +153,6 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
     assert sorted(second.tolist()) == list(range(50))
 
 
-def test_weight_decay_spares_biases_and_normalisation(net: Net) -> None:
-    decayed, spared = make_optimiser(net, Recipe(weight_decay=0.01)).param_groups
-    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.01, 0.0)
-    assert all(p.dim() > 1 for p in decayed["params"])
-    assert len(decayed["params"]) + len(spared["params"]) == len(list(net.parameters()))
-
-
 def test_an_auxiliary_head_learns_too(digits: Data, short: Recipe) -> None:
     head = Seq(pool=PoolTo(1), flatten=Flatten, fc=Linear(10))
     body = Seq(conv=Conv(6, 3), relu=Relu, aux=Tap(head), pool=PoolTo(2), flatten=Flatten, fc=Linear(10))
@@ -170,3 +167,73 @@ def test_training_ends_in_evaluation_mode(net: Net, digits: Data, short: Recipe)
     train(net, digits, replace(short, epochs=1), seed=0)
     assert not net.training
     assert convsmith.cost(net.graph).params == sum(p.numel() for p in net.parameters())
+
+
+def test_a_moving_average_is_what_remains_and_what_is_evaluated(digits: Data, short: Recipe, tmp_path: Path) -> None:
+    recipe = replace(short, ema=0.9)
+    run = Run.create(tmp_path / "run", {})
+    net, plain = make(), make()
+    history = train(net, digits, recipe, seed=2, run=run)
+    train(plain, digits, short, seed=2)
+    assert not equal(weights(net), weights(plain))
+    content = checkpoint.newest(run.folder)
+    assert content is not None
+    assert torch.equal(content.tensors["ema.conv.weight"], net.conv.weight)
+    assert torch.equal(content.tensors["model.conv.weight"], plain.conv.weight)
+    assert loss_and_top1(net, digits.val, digits.preprocess) == (history[-1]["val_loss"], history[-1]["val_top1"])
+
+
+@pytest.mark.parametrize("after", [2, 5, 9])
+def test_everything_that_a_recipe_can_switch_on_goes_on_bit_for_bit(after: int, digits: Data, tmp_path: Path) -> None:
+    recipe = Recipe(
+        epochs=3, batch=32, optimiser="adamw", lr=0.01, alpha=0.99, ema=0.9, clip=1.0, mixup=0.2, cutmix=1.0,
+        schedule="plateau", patience=0, cutout=0.2, start_side=0.5,
+    )  # fmt: skip
+    whole, resumed = small(), small()
+    train(whole, digits, recipe, seed=2)
+    run = Run.create(tmp_path / "run", {})
+    with pytest.raises(Interrupted):
+        train(small(), digits, recipe, seed=2, run=run, watch=Stop(after))
+    train(resumed, digits, recipe, seed=2, run=run)
+    assert equal(weights(whole), weights(resumed))
+
+
+def small() -> Net:
+    """A net that takes images of any side."""
+    body = Seq(conv=Conv(6, 3), bn=Norm(), relu=Relu, pool=PoolTo(1), flatten=Flatten, drop=Dropout(0.3), fc=Linear(10))
+    return build(Network(body, side=8, channels=1, classes=10), seed=1)
+
+
+def test_a_checkpoint_is_written_within_an_epoch_as_often_as_asked(
+    digits: Data, short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        checkpoint, "write", lambda folder, tensors, meta: seen.append((meta["at"]["epoch"], meta["at"]["step"]))
+    )
+    setup = Setup(every=Every(steps=3, seconds=0))
+    train(make(), digits, replace(short, epochs=2), seed=2, run=Run.create(tmp_path / "run", {}), setup=setup)
+    assert seen == [(0, 3), (1, 0), (1, 3), (2, 0)]
+
+
+def test_a_net_that_cannot_begin_with_small_images_is_refused(digits: Data, short: Recipe) -> None:
+    body = Seq(conv=Conv(6, 3), relu=Relu, flatten=Flatten, fc=Linear(10))
+    net = build(Network(body, side=8, channels=1, classes=10, name="stiff"), seed=1)
+    with pytest.raises(TrainingError, match=r"stiff cannot begin with images of 4 pixels: .* say --set start_side=1"):
+        train(net, digits, replace(short, start_side=0.5), seed=0)
+
+
+def test_the_best_epoch_is_remembered(digits: Data, short: Recipe, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {})
+    history = train(make(), digits, short, seed=2, run=run)
+    content = checkpoint.newest(run.folder)
+    assert content is not None
+    assert content.meta["at"]["best"]["val_top1"] == max(record["val_top1"] for record in history)
+
+
+def test_bfloat16_learns_too(digits: Data, short: Recipe) -> None:
+    setup = Setup(Execution(precision="bfloat16", channels_last=True))
+    history = train(make(), digits, replace(short, epochs=5), seed=2, setup=setup)
+    exact = train(make(), digits, replace(short, epochs=5), seed=2)
+    assert history[-1]["train_loss"] == pytest.approx(exact[-1]["train_loss"], abs=0.05)
+    assert Setup.from_json(setup.to_json()) == setup

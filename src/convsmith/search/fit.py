@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from convsmith.data import Data
@@ -19,6 +20,10 @@ from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import LARGEST, Entry, race, race_epochs, rungs
 from convsmith.spec.errors import RunError
 from convsmith.train import Recipe, Run, Watch, train
+from convsmith.train.runtime import Runtime, Solo
+from convsmith.train.setup import Setup
+from convsmith.train.sharding import unsharded
+from convsmith.train.warm_start import warm_start
 
 TRAINING_MACS = 10**13
 """Without a limit on MACs or time: at most so many forward MACs in a training, some ten minutes of two CPU cores.
@@ -114,18 +119,28 @@ def stored_plan(run: Run, recipe: Recipe) -> Plan:
         raise RunError(f"{run.path('race.json')} is broken ({error}); start a new run") from None
 
 
-def train_run(run: Run, data: Data, recipe: Recipe, *, seed: int, watch: Watch) -> tuple[Net, Data]:
-    """Train the run's network by the whole recipe; `data` is brought to the network's side."""
-    network = run.network
+def train_run(
+    run: Run, data: Data, recipe: Recipe, *, seed: int, watch: Watch, runtime: Runtime | None = None
+) -> tuple[Net, Data]:
+    """Train the run's network by the whole recipe; `data` is brought to the network's side.
+
+    One process writes the run; all of them return the trained network.
+    """
+    network, runtime = run.network, runtime or Solo()
     assert isinstance(network.side, int)  # networks that train here are square
     data = data.resized(network.side)
-    run.update(data=run.about["data"] | {"preprocess": data.preprocess.to_json()})
+    if runtime.main:
+        run.update(data=run.about["data"] | {"preprocess": data.preprocess.to_json()})
     net = build(network, seed=seed)
-    if (source := run.about.get("weights")) is not None and not run.has("checkpoint.safetensors"):
+    if (source := run.about.get("weights")) is not None and not run.begun:
         # a checkpoint holds them already, so that the file may have gone
         start_from(net, source, run.about.get("weights_sha256"))
-    train(net, data, recipe, seed=seed, run=run, watch=watch, title=f"train · {network.name}")
-    return net, data
+    if (shallower := run.about.get("init_from")) is not None and not run.begun:
+        warm_start(net, Run.open(Path(shallower)))
+    setup = Setup.from_json(run.about["setup"]) if "setup" in run.about else Setup()
+    title = f"train · {network.name}"
+    train(net, data, recipe, seed=seed, run=run, watch=watch, title=title, setup=setup, runtime=runtime)
+    return unsharded(net), data
 
 
 def start_from(net: Net, source: str, sha256: str | None = None) -> Origin:

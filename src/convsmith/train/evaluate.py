@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convsmith.data import ImageSet, Preprocess
+from convsmith.train.execution import Execution
+from convsmith.train.runtime import Runtime, Solo
+from convsmith.train.sharding import in_step
 
 BATCH = 256
 SHOWN = 12
@@ -42,10 +45,18 @@ class Evaluation:
 
 
 def evaluate(
-    net: nn.Module, images: ImageSet, preprocess: Preprocess, classes: tuple[str, ...], split: str
+    net: nn.Module,
+    images: ImageSet,
+    preprocess: Preprocess,
+    classes: tuple[str, ...],
+    split: str,
+    runtime: Runtime | None = None,
 ) -> Evaluation:
-    """Everything that a report says about a split; mistakes come most confident first."""
-    logits = torch.cat(list(logits_of(net, images, preprocess)))
+    """Everything that a report says about a split; mistakes come most confident first.
+
+    Processes share the work, and each gets the whole result, the same as one process alone would.
+    """
+    logits = logits_of(net, images, preprocess, runtime)
     probabilities, labels = logits.softmax(1), images.labels
     predicted = logits.argmax(1)
     confusion = torch.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2).view(len(classes), -1)
@@ -57,7 +68,7 @@ def evaluate(
         len(images),
         float((predicted == labels).double().mean()),
         top5,
-        float(F.cross_entropy(logits, labels)),
+        float(F.cross_entropy(logits.double(), labels)),
         classes,
         tuple(tuple(row) for row in confusion.tolist()),
         per_class(confusion, classes),
@@ -80,21 +91,55 @@ def per_class(confusion: Tensor, classes: tuple[str, ...]) -> tuple[dict[str, An
     )
 
 
-def loss_and_top1(net: nn.Module, images: ImageSet, preprocess: Preprocess) -> tuple[float, float]:
-    """Mean cross entropy and top-1 in evaluation mode."""
-    logits = torch.cat(list(logits_of(net, images, preprocess)))
+def loss_and_top1(
+    net: nn.Module,
+    images: ImageSet,
+    preprocess: Preprocess,
+    runtime: Runtime | None = None,
+    execution: Execution | None = None,
+) -> tuple[float, float]:
+    """Mean cross entropy and top-1 in evaluation mode, the same in every process."""
+    logits = logits_of(net, images, preprocess, runtime, execution)
     right = (logits.argmax(1) == images.labels).double().mean()
-    return float(F.cross_entropy(logits, images.labels)), float(right)
+    return float(F.cross_entropy(logits.double(), images.labels)), float(right)
 
 
-def logits_of(net: nn.Module, images: ImageSet, preprocess: Preprocess) -> Iterator[Tensor]:
-    """Logits (n, classes), batch by batch, in evaluation mode; the network's mode is restored."""
-    was = net.training
+def logits_of(
+    net: nn.Module,
+    images: ImageSet,
+    preprocess: Preprocess,
+    runtime: Runtime | None = None,
+    execution: Execution | None = None,
+) -> Tensor:
+    """Logits in evaluation mode, float32 (N, classes) on the CPU; the network's mode is restored.
+
+    Processes take whole batches in turn, so each image is computed in the same company, to the same bits, however many
+    they are; then every one adds its rows to the others' zeros.
+    """
+    runtime = runtime or Solo()
+    starts = range(0, len(images), BATCH)
+    mine = list(starts[runtime.rank :: runtime.size])
+    turns = mine + [0] * (math.ceil(len(starts) / runtime.size) - len(mine)) * in_step(net)  # answers nobody wants
+    was, logits = net.training, None
     net.eval()
     with torch.inference_mode():
-        for start in range(0, len(images), BATCH):
-            yield net(preprocess.normalise(images.images[start : start + BATCH]))
+        for number, start in enumerate(turns or [0]):
+            part = _answers(net, preprocess, images.images[start : start + BATCH], execution)
+            if logits is None:
+                logits = part.new_zeros(len(images), part.shape[1])
+            if number < len(mine):
+                logits[start : start + BATCH] = part
     net.train(was)
+    assert logits is not None  # a turn was taken, were it for the number of classes alone
+    return runtime.sum(logits).cpu()
+
+
+def _answers(net: nn.Module, preprocess: Preprocess, images: Tensor, execution: Execution | None) -> Tensor:
+    if execution is not None:
+        with execution.autocast():
+            return net(preprocess.normalise(execution.images(images))).float()  # type: ignore[no-any-return]
+    own = next(net.parameters(), images)
+    return net(preprocess.normalise(images.to(own.device)))  # type: ignore[no-any-return]
 
 
 def _mistakes(

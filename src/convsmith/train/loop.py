@@ -1,7 +1,8 @@
-"""The training loop, over torch alone (docs/decisions/002-torch-alone.md says why).
+"""The training loop, over torch alone (docs/decisions: 002-torch-alone.md and 008-one-runtime.md say why).
 
-Everything random is keyed: the order of an epoch by (seed, epoch), augmentation by (seed, epoch, image). So a training
-that goes on from its checkpoint, even from the middle of an epoch, is the training that was never interrupted.
+Everything random is keyed: the order of an epoch by (seed, epoch), augmentation by (seed, epoch, image), mixing by
+(seed, epoch, step), dropout by (seed, epoch, step, process). So a training that goes on from its checkpoint, even from
+the middle of an epoch, is the training that was never interrupted.
 """
 
 from __future__ import annotations
@@ -9,52 +10,41 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from convsmith.data import Data
+from convsmith.data.feed import Feed, Memory
 from convsmith.nn import Net
-from convsmith.spec.errors import TrainingError
-from convsmith.train import checkpoint
-from convsmith.train.checkpoint import Position
+from convsmith.train import faults
 from convsmith.train.evaluate import loss_and_top1
+from convsmith.train.keys import order
+from convsmith.train.loss import loss_of
+from convsmith.train.optimiser import make_optimiser
+from convsmith.train.position import Position
+from convsmith.train.prepare import prepared, released
 from convsmith.train.recipe import Recipe
 from convsmith.train.run import Run
+from convsmith.train.runtime import Runtime, Solo
+from convsmith.train.saving import Saver
+from convsmith.train.setup import Setup
+from convsmith.train.sides import side_at
+from convsmith.train.step import Stepper
+from convsmith.train.tally import Tally
 from convsmith.train.watch import Interrupts, Silent, Watch
 
-AUX_WEIGHT = 0.3
-"""Weight of each auxiliary head's loss (Szegedy et al. 2014, section 5)."""
+__all__ = ["Interrupted", "loss_of", "make_optimiser", "order", "shortened", "train"]
+
+LOOK = 20
+"""Steps on a GPU from one look at the loss, Ctrl-C and the clock to the next: a look waits for the device."""
 
 
 class Interrupted(Exception):
     """Training was stopped on request; the checkpoint holds all that was done."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training: what, on what, how."""
-
-    net: Net
-    data: Data
-    recipe: Recipe
-    seed: int
-    title: str = "train"
-
-    @property
-    def batches(self) -> int:
-        """Steps an epoch."""
-        return math.ceil(len(self.data.train) / self.recipe.batch)
-
-    @property
-    def steps(self) -> int:
-        """Steps in all."""
-        assert self.recipe.epochs is not None  # settled before a job is made
-        return self.batches * self.recipe.epochs
 
 
 def train(
@@ -66,140 +56,159 @@ def train(
     run: Run | None = None,
     watch: Watch | None = None,
     title: str = "train",
+    setup: Setup | None = None,
+    runtime: Runtime | None = None,
 ) -> list[dict[str, Any]]:
     """Train to the recipe's end, in place; with a run, log each epoch and go on from the run's checkpoint if it has
-    one.
+    one. With a moving average, the network ends with the averaged weights.
 
     Returns a record an epoch: epoch, step, lr, train_loss, train_top1, val_loss, val_top1, images_per_s, seconds.
-    Raises TrainingError if the loss is no number, RunError for a broken checkpoint, Interrupted on Ctrl-C (with a run;
-    the state is saved first).
+    Raises TrainingError if the loss is no number, RunError for a broken checkpoint or a full disk, Interrupted on
+    Ctrl-C (with a run; the state is saved first).
     """
-    job = Job(net, data, recipe.settled(len(data.train), data.flip), seed, title)
-    optimiser = make_optimiser(net, job.recipe)
-    at = Position()
-    torch.manual_seed(seed)
-    if run is not None and run.has("checkpoint.safetensors"):
-        at = checkpoint.read(run.path("checkpoint.safetensors"), net, optimiser)
-        run.rewrite_log(at.history)
-    watch = watch or Silent()
-    watch.start(title, job.steps, at.epoch * job.batches + at.step)
+    setup, runtime, watch = setup or Setup(), runtime or Solo(), watch or Silent()
+    recipe = recipe.settled(len(data.train), data.flip)
+    stepper = prepared(net, data, recipe, setup, runtime, seed=seed)
+    saver = Saver(run, stepper.state, runtime, setup.every, setup.sharded)
+    at = saver.restore(watch)
+    loop = Loop(stepper, data, saver, at, watch)
+    watch.start(title, loop.steps, at.epoch * loop.batches + at.step)
     try:
         with Interrupts() as interrupts:
-            for record in _epochs(job, optimiser, at, watch, interrupts, run):
-                if run is not None:
+            for record in loop.epochs(interrupts):
+                if run is not None and runtime.main:
                     run.log(record)
                 watch.epoch(record)
     finally:
         watch.stop()
-    net.eval()
+    released(stepper)
     return at.history
 
 
-def _epochs(
-    job: Job, optimiser: torch.optim.Optimizer, at: Position, watch: Watch, interrupts: Interrupts, run: Run | None
-) -> Iterator[dict[str, Any]]:
-    path = run.path("checkpoint.safetensors") if run is not None else None
-    assert job.recipe.epochs is not None
-    while at.epoch < job.recipe.epochs:
-        for _ in _steps(job, optimiser, at, watch):
-            if interrupts.asked:
-                _stop(path, job.net, optimiser, at)
-        record = _record(job, at)
-        fresh = Position(epoch=at.epoch + 1, history=[*at.history, record])
-        vars(at).update(vars(fresh))
-        if path is not None:
-            checkpoint.write(path, job.net, optimiser, at)
-        yield record
+@dataclass
+class Loop:
+    """A training on its way; `at` is whole whenever control is handed out."""
 
+    stepper: Stepper
+    data: Data
+    saver: Saver
+    at: Position
+    watch: Watch
+    _fed: tuple[int, Feed] | None = None
 
-def _steps(job: Job, optimiser: torch.optim.Optimizer, at: Position, watch: Watch) -> Iterator[None]:
-    """The rest of the current epoch, one step at a time; `at` is whole whenever control is handed out."""
-    train, recipe = job.data.train, job.recipe
-    augment = recipe.augment(job.data.side)
-    batches = torch.tensor_split(order(len(train), job.seed, at.epoch), job.batches)
-    job.net.train()
-    for index in batches[at.step :]:
-        begun = time.perf_counter()
-        lr = recipe.lr_at(at.epoch * job.batches + at.step, job.steps)
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        images = augment(train.images[index], index, seed=job.seed, epoch=at.epoch)
-        labels = train.labels[index]
-        loss, logits = loss_of(job.net(job.data.preprocess.normalise(images)), labels, recipe.label_smoothing)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(_no_number(job, at, lr, value))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        at.step += 1
-        at.seen += len(index)
-        at.loss_sum += value * len(index)
-        at.correct += int((logits.argmax(1) == labels).sum())
+    @property
+    def batches(self) -> int:
+        """Steps an epoch."""
+        return math.ceil(len(self.data.train) / self.stepper.recipe.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        assert self.stepper.recipe.epochs is not None  # settled
+        return self.batches * self.stepper.recipe.epochs
+
+    def epochs(self, interrupts: Interrupts) -> Iterator[dict[str, Any]]:
+        """The rest of the training, a record an epoch, which the checkpoint knows before anyone else does."""
+        while self.at.epoch * self.batches < self.steps:
+            for stop in self._epoch(interrupts):
+                if stop:
+                    self._stop()
+            record = self._record()
+            self.at.ended(record)
+            self.stepper.state.schedule.epoch_ended(record)
+            self.saver.write(self.at)
+            yield record
+
+    def _epoch(self, interrupts: Interrupts) -> Iterator[bool]:
+        """The rest of the epoch, a step at a time; whether a stop was asked for."""
+        at, stepper, runtime = self.at, self.stepper, self.stepper.runtime
+        feed = self._feed(side_at(stepper.recipe, self.data.side, at.epoch))
+        whole = torch.tensor_split(feed.order(stepper.seed, at.epoch), self.batches)[at.step :]
+        parts = [stepper.part(index) for index in whole]
+        tally = Tally(at, stepper.device, runtime)
+        means, begun = (0.0, 0.0), time.perf_counter()
+        stepper.model.train()
+        for index, batch in zip(whole, feed.batches(parts, seed=stepper.seed, epoch=at.epoch), strict=True):
+            step = at.epoch * self.batches + at.step
+            lr = stepper.state.schedule.lr(step)
+            loss, right = stepper.forward(batch.images, batch.labels, epoch=at.epoch, step=at.step)
+            look = self._looks(at.step)
+            tally.watch(loss, step)
+            if look and runtime.any(tally.faulty)[0]:
+                self._fail(tally, lr)
+            mine = len(batch.labels) - stepper.neighbour
+            stepper.update(loss, mine / len(index), lr)
+            tally.add(loss, right, mine)
+            at.step += 1
+            if look:
+                means = tally.means()
+            due = self.saver.step()
+            at.seconds += time.perf_counter() - begun
+            self.watch.step(at.epoch + 1, *means, tally.seen / at.seconds)
+            if look:
+                stop, save = runtime.any(interrupts.asked, due)
+                if stop or save:
+                    tally.into(at)
+                if save and not stop:
+                    self.saver.write(at)
+                yield stop
+            begun = time.perf_counter()
+        tally.into(at)
         at.seconds += time.perf_counter() - begun
-        watch.step(at.epoch + 1, at.loss_sum / at.seen, at.correct / at.seen, at.seen / at.seconds)
-        yield
+
+    def _feed(self, side: int) -> Feed:
+        """Training images at this side; the same feed as before while the side stays."""
+        if self._fed is None or self._fed[0] != side:
+            recipe, device = self.stepper.recipe, self.stepper.device
+            stored = self.data.resized(self.data.side, recipe.canvas).train
+            self._fed = side, Memory(stored, recipe.augment(side, self.data.side), **where_to(stored.images, device))
+        return self._fed[1]
+
+    def _looks(self, step: int) -> bool:
+        """Whether to look after this step, 0, 1, ...; always at the CPU's, and at the last of an epoch."""
+        often = min(LOOK, self.saver.every.steps or LOOK) if self.stepper.device.type != "cpu" else 1
+        return (step + 1) % often == 0 or step + 1 == self.batches
+
+    def _fail(self, tally: Tally, lr: float) -> None:
+        value, step = float(tally.fault), int(tally.fault_step)
+        if step < 0:  # another process's loss; its own message is the one that is read
+            value, step = float("nan"), self.at.epoch * self.batches + self.at.step
+        net, recipe = self.stepper.state.net, self.stepper.recipe
+        raise faults.no_number(net, recipe, value, step=step + 1, epoch=self.at.epoch + 1, lr=lr)
+
+    def _stop(self) -> None:
+        if self.saver.run is None:
+            raise KeyboardInterrupt
+        self.saver.write(self.at)
+        raise Interrupted
+
+    def _record(self) -> dict[str, Any]:
+        stepper, state, at = self.stepper, self.stepper.state, self.at
+        stepper.runtime.align(state.net)
+        with state.ema.applied(state.net) if state.ema is not None else nullcontext():
+            loss, top1 = loss_and_top1(
+                state.net, self.data.val, self.data.preprocess, stepper.runtime, stepper.execution
+            )
+        done = (at.epoch + 1) * self.batches
+        return {
+            "epoch": at.epoch + 1,
+            "step": done,
+            "lr": state.schedule.lr(done - 1),
+            "train_loss": at.loss_sum / at.seen,
+            "train_top1": at.correct / at.seen,
+            "val_loss": loss,
+            "val_top1": top1,
+            "images_per_s": at.seen / at.seconds,
+            "seconds": at.seconds,
+        }
 
 
-def loss_of(out: Tensor | dict[str, Tensor], labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Cross entropy, with auxiliary heads at `AUX_WEIGHT`; and the main logits."""
-    heads = out if isinstance(out, dict) else {"logits": out}
-    losses = {name: F.cross_entropy(logits, labels, label_smoothing=smoothing) for name, logits in heads.items()}
-    main = losses.pop("logits")
-    return main + AUX_WEIGHT * sum(losses.values(), start=torch.zeros(())), heads["logits"].detach()
-
-
-def _record(job: Job, at: Position) -> dict[str, Any]:
-    loss, top1 = loss_and_top1(job.net, job.data.val, job.data.preprocess)
-    done = (at.epoch + 1) * job.batches
-    return {
-        "epoch": at.epoch + 1,
-        "step": done,
-        "lr": job.recipe.lr_at(done - 1, job.steps),
-        "train_loss": at.loss_sum / at.seen,
-        "train_top1": at.correct / at.seen,
-        "val_loss": loss,
-        "val_top1": top1,
-        "images_per_s": at.seen / at.seconds,
-        "seconds": at.seconds,
-    }
-
-
-def _stop(path: Path | None, net: nn.Module, optimiser: torch.optim.Optimizer, at: Position) -> None:
-    if path is None:
-        raise KeyboardInterrupt
-    checkpoint.write(path, net, optimiser, at)
-    raise Interrupted
-
-
-def _no_number(job: Job, at: Position, lr: float, value: float) -> str:
-    step = at.epoch * job.batches + at.step + 1
-    lower = f"most likely the learning rate is too high, try --set lr={job.recipe.lr / 10:g}"
-    bad = [name for name, p in job.net.named_parameters() if not torch.isfinite(p).all()]
-    if step == 1:
-        cause = "the very first loss is no number, so look at the images and the initial weights"
-    elif bad:
-        cause = f"weights have overflowed, first in {bad[0]}: {lower}"
-    else:
-        cause = lower
-    return f"loss became {value} at step {step} (epoch {at.epoch + 1}, learning rate {lr:.3g}): {cause}"
-
-
-def order(images: int, seed: int, epoch: int) -> Tensor:
-    """The order of an epoch: a permutation of 0 .. images - 1 that depends on (seed, epoch) alone."""
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-    return torch.randperm(images, generator=generator)
-
-
-def make_optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; weight decay spares biases and normalisation."""
-    weights = [p for p in net.parameters() if p.dim() > 1]
-    others = [p for p in net.parameters() if p.dim() <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    nesterov = recipe.momentum > 0
-    return torch.optim.SGD(
-        [g for g in groups if g["params"]], lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov
-    )
+def where_to(images: Tensor, device: torch.device) -> dict[str, Any]:
+    """Arguments of `Memory`: images live on a GPU if they take a quarter of it at most, else a thread works ahead."""
+    if device.type != "cuda":
+        return {}
+    room = torch.cuda.get_device_properties(device).total_memory
+    return {"device": str(device)} if images.nbytes <= room / 4 else {"depth": 2}
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:

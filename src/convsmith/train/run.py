@@ -1,9 +1,10 @@
 """A run: a folder that holds one training, complete enough to resume, evaluate, export and reproduce.
 
-run.json                 what was asked: command, data, class map, recipe, budget, seed, environment, status
+run.json                 what was asked: command, data, class map, recipe, setup, budget, seed, environment, status
 spec.json                the network
 metrics.jsonl            a line an epoch
-checkpoint.safetensors   where training stands (weights, momentum, random state)
+checkpoint.safetensors   where training stands (weights, their average, the optimiser's state, the position)
+checkpoint.previous.safetensors  the one before
 weights.safetensors      the trained weights
 race.json                how `fit` chose (fit only)
 test.json, measured.json, export.json, model.onnx, card.md, report.html
@@ -25,6 +26,7 @@ from convsmith.spec.codec import write as write_spec
 from convsmith.spec.errors import RunError
 from convsmith.spec.files import write_whole
 from convsmith.spec.network import Network
+from convsmith.train import checkpoint
 
 FORMAT, VERSION = "convsmith.run", 1
 
@@ -36,15 +38,22 @@ class Run:
     folder: Path
 
     @staticmethod
-    def create(folder: Path, about: dict[str, Any]) -> Run:
-        """Make the folder and its run.json. Raises RunError if it cannot be written or already holds something."""
-        Run.check_free(folder)
+    def create(folder: Path, about: dict[str, Any], network: Network | None = None, *, again: bool = False) -> Run:
+        """Make the folder, its spec.json if the network is known, and last its run.json, with which it is a run.
+
+        Raises RunError if it cannot be written or already holds something; `again` takes over what an earlier start of
+        the same run has left.
+        """
+        if not again:
+            Run.check_free(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(folder, error) from None
         head = {"format": FORMAT, "version": VERSION, "status": "running", "created": _now()}
         run = Run(folder)
+        if network is not None:
+            run.write_spec(network)
         run.write_json("run.json", head | about)
         return run
 
@@ -85,6 +94,11 @@ class Run:
     def status(self) -> str:
         """running, interrupted or complete."""
         return str(self.about["status"])
+
+    @property
+    def begun(self) -> bool:
+        """Whether training has got as far as a checkpoint."""
+        return self.has(checkpoint.NAME) or self.has(checkpoint.PREVIOUS)
 
     def path(self, name: str) -> Path:
         """A file of the run."""

@@ -27,6 +27,10 @@ class Watch(ABC):
         """An epoch ended, with what is logged of it."""
 
     @abstractmethod
+    def note(self, text: str) -> None:
+        """Something that a person should know, in a sentence."""
+
+    @abstractmethod
     def stop(self) -> None:
         """The training ended or was interrupted."""
 
@@ -41,6 +45,9 @@ class Silent(Watch):
         """Nothing."""
 
     def epoch(self, record: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
         """Nothing."""
 
     def stop(self) -> None:
@@ -85,6 +92,10 @@ class Bar(Watch):
                 highlight=False,
             )
 
+    def note(self, text: str) -> None:
+        """Print it."""
+        self.console.print(f"note: {text}", style="yellow", markup=False)
+
     def stop(self) -> None:
         """Take the bar away."""
         if self._progress is not None:
@@ -93,16 +104,19 @@ class Bar(Watch):
 
 
 class Interrupts:
-    """Ctrl-C asks for a stop at the next step, where the state is whole; a second Ctrl-C stops at once."""
+    """Ctrl-C, or a cluster's SIGTERM, asks for a stop at the next step, where the state is whole.
+
+    A second one stops at once.
+    """
 
     asked = False
 
     def __enter__(self) -> Self:
         self.asked = False
         try:
-            self._before: Any = signal.signal(signal.SIGINT, self._hear)
-        except ValueError:  # not the main thread: leave the handler alone
-            self._before = None
+            self._before = {sign: signal.signal(sign, self._hear) for sign in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: leave the handlers alone
+            self._before = {}
         return self
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
@@ -113,5 +127,5 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for sign, handler in self._before.items():
+            signal.signal(sign, handler)
