@@ -11,31 +11,39 @@ from pathlib import Path
 from convsmith.train.environment import environment
 
 HERE = Path(__file__).parent
-QUESTIONS = ("trace_speed", "show_startup", "fit_digits")
+QUESTIONS = ("trace_speed", "show_startup", "fit_digits", "loader_speed", "train_speed", "precision_accuracy")
 PEERS = ("fvcore", "torchinfo", "thop", "ptflops", "calflops", "torchprofile")
 
 
 def main() -> None:
-    """Each script's docstring is the question, its output the answer."""
+    """Each script's docstring is the question, its output the answer. Named ones alone are asked anew."""
+    for question in sys.argv[1:] or QUESTIONS:
+        if question not in QUESTIONS:
+            sys.exit(f"no benchmark is called {question}: there are {', '.join(QUESTIONS)}")
     here = environment()
     versions = ", ".join(f"{name} {here[name]}" for name in ("convsmith", "python", "torch", "torchvision"))
     versions += "".join(f", {peer} {version(peer)}" for peer in PEERS)
-    parts = [
-        "# Results\n\nWritten by `make bench`; do not edit. Machines are noisy: read the ratios.\n",
-        f"- date: {datetime.now(UTC):%Y-%m-%d}",
-        f"- machine: {here['cpu']}, {here['cores']} cores, {here['platform']}",
-        f"- versions: {versions}\n",
-    ]
-    for question in QUESTIONS:
+    made = f"{datetime.now(UTC):%Y-%m-%d}; {here['cpu']}, {here['cores']} cores, {here['platform']}; {versions}"
+    answers = earlier()
+    for question in sys.argv[1:] or QUESTIONS:
         script = HERE / f"{question}.py"
         print(f"{question} ...", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{script.name} failed:\n{done.stderr}")
         asked = script.read_text().split('"""')[1].strip()
-        parts.append(f"## {question}\n\n{asked}\n\n`python benchmarks/{question}.py`\n\n{done.stdout.strip()}\n")
+        answers[question] = f"{asked}\n\n`python benchmarks/{question}.py` on {made}\n\n{done.stdout.strip()}"
+    head = "# Results\n\nWritten by `make bench`; do not edit. Machines are noisy: read the ratios.\n"
+    parts = [head, *(f"## {question}\n\n{answers[question]}\n" for question in QUESTIONS if question in answers)]
     (HERE / "RESULTS.md").write_text("\n".join(parts))
     print(f"wrote {HERE / 'RESULTS.md'}", file=sys.stderr)
+
+
+def earlier() -> dict[str, str]:
+    """What RESULTS.md answers already."""
+    file = HERE / "RESULTS.md"
+    sections = file.read_text().split("\n## ")[1:] if file.is_file() else []
+    return {name: answer.strip() for name, _, answer in (section.partition("\n") for section in sections)}
 
 
 if __name__ == "__main__":

@@ -27,9 +27,7 @@ SIDE = 224
 
 def ours(described: Network) -> int:
     """The whole table: a row a layer, and every total."""
-    total = cost(trace(described, SIDE))
-    assert total.layers and total.params and total.ops and total.activations
-    return total.macs
+    return cost(trace(described, SIDE)).macs
 
 
 def torch_counter(net: Any, image: Any) -> int:
