@@ -194,7 +194,7 @@ def test_a_block_repeats_one_value() -> None:
 
 
 def test_options_change_what_they_say() -> None:
-    assert of("densenet121", growth=16).layers[0].out == (32, 112, 112)
+    assert of("densenet121", growth=16).layers[0].out.shape == (32, 112, 112)
     wide = {row.path: row.out for row in trace(network("densenet121", compression=1.0)).rows}
     assert wide["features.transition1.conv"].channels == 64 + 6 * 32
     with pytest.raises(SpecError, match="depth is one of 121, 161, 169, 201, 264, got 100"):
