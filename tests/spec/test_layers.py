@@ -182,6 +182,7 @@ def test_a_layers_facts_are_those_worked_out_by_hand(case: Case) -> None:
     assert {w.name: w.shape for w in row.facts.weights} == case.weights
     assert tuple(w.name for w in row.facts.weights if not w.trainable) == case.buffers
     assert row.facts.params == sum(prod(s) for n, s in case.weights.items() if n not in case.buffers)
+    assert row.facts.buffers == sum(prod(s) for n, s in case.weights.items() if n in case.buffers)
     assert (row.facts.macs, row.facts.ops) == (case.macs, case.ops)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 from math import prod
 from typing import Any
 
@@ -26,9 +28,11 @@ from convsmith.spec import (
     Residual,
     Seq,
     ShapeError,
+    Sig,
     trace,
 )
-from convsmith.spec.trace import At, Graph, Row, Tracer
+from convsmith.spec.trace import Graph, Row
+from convsmith.spec.tracer import At, Signal, Tracer
 from convsmith.spec.widths import Scope
 from convsmith.zoo import VARIANTS
 
@@ -51,15 +55,17 @@ def test_params_and_buffers_are_those_of_the_weights(name: str) -> None:
 def walked_one_by_one(monkeypatch: pytest.MonkeyPatch, network: Network) -> Graph:
     """The trace without anything known: every layer is asked, and no block is copied."""
 
-    def part(self: Tracer, node: Node, at: At, path: str, scope: Scope) -> At:
-        return node.flow(self, at, path, scope)
+    def part(self: Tracer, node: Node, at: At, prefix: str, scope: Scope) -> At:
+        return node.flow(self, at, prefix, scope)
 
     class Forgetful(dict[Any, Any]):
         def get(self, key: Any, default: Any = None) -> Any:
             return default
 
-    def signal(self: Tracer, sig: Any) -> Any:
-        return sig, Forgetful()
+    def signal(self: Tracer, sig: Sig) -> Signal:
+        fresh = Signal(sig)
+        fresh.moves = Forgetful()
+        return fresh
 
     with monkeypatch.context() as patch:
         patch.setattr(Tracer, "part", part)
@@ -104,14 +110,21 @@ def test_a_temporary_node_never_stands_for_another() -> None:
     class Fleeting(Node):
         kind = "fleeting"
 
-        def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+        def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
             for width in (*range(1, 60), *range(60, 0, -1)):
-                at = tracer.layer(Conv(width), at, f"{path}.{len(tracer.rows)}", scope)
-                at = tracer.layer(Conv(HERE * 2), at, f"{path}.{len(tracer.rows)}", scope)
+                at = tracer.layer(Conv(width), at, f"{prefix}{len(tracer.rows)}", scope)
+                at = tracer.layer(Conv(HERE * 2), at, f"{prefix}{len(tracer.rows)}", scope)
             return at
 
     widths = [row.out.channels for row in trace(Seq(a=Fleeting()), 4).rows]
     assert widths == [n for width in (*range(1, 60), *range(60, 0, -1)) for n in (width, 2 * width)]
+
+
+def test_a_copied_description_traces_as_the_first_one_did() -> None:
+    network = spec("mobilenet_v2")
+    wanted = numbers(trace(network))
+    for made in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):  # nodes of other identities
+        assert numbers(trace(made)) == wanted
 
 
 def test_an_error_names_the_layer_once_however_deep_it_stands() -> None:

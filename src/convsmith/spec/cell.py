@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from convsmith.spec.combinators import ADD, CONCAT
 from convsmith.spec.errors import SpecError, nearest
 from convsmith.spec.node import Node
-from convsmith.spec.trace import At, Tracer, under
+from convsmith.spec.tracer import At, Tracer
 from convsmith.spec.widths import Scope
 
 
@@ -75,22 +75,24 @@ class Cell(Node):
             if name not in read:
                 raise SpecError(f"cell: nothing reads step {name!r}; name it in out or remove it")
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
         if len(self.inputs) != 1:
-            raise SpecError(f"{path or 'cell'}: a cell of {len(self.inputs)} inputs stands in another cell's step only")
-        return self.flow_many(tracer, (at,), path, scope)
+            raise SpecError(
+                f"{prefix[:-1] or 'cell'}: a cell of {len(self.inputs)} inputs stands in another cell's step only"
+            )
+        return self.flow_many(tracer, (at,), prefix, scope)
 
-    def flow_many(self, tracer: Tracer, ats: tuple[At, ...], path: str, scope: Scope) -> At:
+    def flow_many(self, tracer: Tracer, ats: tuple[At, ...], prefix: str, scope: Scope) -> At:
         """`flow` with one place for each input."""
-        scope, values = scope._replace(entering=ats[0].sig.channels), dict(zip(self.inputs, ats, strict=True))
+        scope, values = scope._replace(entering=ats[0][1].sig.channels), dict(zip(self.inputs, ats, strict=True))
         for name, step in self.steps:
-            values[name] = self._step(tracer, step, tuple(values[s] for s in step.sources), under(path, name), scope)
+            values[name] = self._step(tracer, step, tuple(values[s] for s in step.sources), f"{prefix}{name}.", scope)
         ends = tuple(values[name] for name in self.out)
-        return ends[0] if len(ends) == 1 else tracer.join(CONCAT, ends, under(path, "concat"))
+        return ends[0] if len(ends) == 1 else tracer.join(CONCAT, ends, f"{prefix}concat")
 
-    def _step(self, tracer: Tracer, step: Step, ats: tuple[At, ...], path: str, scope: Scope) -> At:
+    def _step(self, tracer: Tracer, step: Step, ats: tuple[At, ...], prefix: str, scope: Scope) -> At:
         if isinstance(step.node, Cell) and len(step.node.inputs) == len(ats) > 1:
-            return step.node.flow_many(tracer, ats, path, scope)
+            return step.node.flow_many(tracer, ats, prefix, scope)
         join = ADD if step.join == "add" else CONCAT
-        at = tracer.join(join, ats, f"{path}_{step.join}") if len(ats) > 1 else ats[0]
-        return step.node.flow(tracer, at, path, scope)
+        at = tracer.join(join, ats, f"{prefix[:-1]}_{step.join}") if len(ats) > 1 else ats[0]
+        return step.node.flow(tracer, at, prefix, scope)

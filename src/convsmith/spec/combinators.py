@@ -12,11 +12,11 @@ from convsmith.spec.node import Layer, Node, fraction
 from convsmith.spec.nodes.joins import Add, Concat, Mul
 from convsmith.spec.nodes.regularise import DropPath
 from convsmith.spec.nodes.shape import Slice
-from convsmith.spec.trace import At, Tracer, steps, under
+from convsmith.spec.tracer import At, Tracer, steps
 from convsmith.spec.widths import Scope
 
 if TYPE_CHECKING:
-    from convsmith.spec.trace import Steps
+    from convsmith.spec.tracer import Steps
 
 _new = tuple.__new__  # half the time of a named tuple's constructor
 
@@ -31,7 +31,7 @@ class IdentityNode(Node):
 
     kind: ClassVar[str] = "identity"
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
         return at
 
 
@@ -60,8 +60,8 @@ class Seq(Node):
         numbered = all(name == str(index) for index, (name, _) in enumerate(children))
         return Seq(*(node for _, node in children)) if numbered else Seq(**dict(children))
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        return tracer.sequence(self.steps, at, path + "." if path else "", scope)
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        return tracer.sequence(self.steps, at, prefix, scope)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ class Residual(Node):
     after: Node = Identity
     when: Literal["needed", "always"] = "needed"
     drop: float = 0.0
+    dropping: ClassVar[Steps]
+    then: ClassVar[Steps]
+    """What flows behind the body and behind the sum, if anything; each instance's own."""
     kind: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
@@ -87,19 +90,22 @@ class Residual(Node):
         fraction(self, drop=self.drop)
         if self.when not in ("needed", "always") or (self.when == "always" and self.shortcut is None):
             raise SpecError(f"residual: when is 'needed' or, with a shortcut, 'always', got {self.when!r}")
+        object.__setattr__(self, "dropping", steps((("drop_path", DropPath(self.drop)),) if self.drop else ()))
+        object.__setattr__(self, "then", steps(tuple(_flat((("after", self.after),)))))
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        scope = _new(Scope, (at.sig.channels, scope.back))
-        out = self.body.flow(tracer, at, path, scope)
-        fits = at[1][0] == out[1][0] and at[1][3] == out[1][3]  # channels and stride, never rows and cols
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        scope = _inside(scope, at)
+        out = self.body.flow(tracer, at, prefix, scope)
+        before, after = at[1].sig, out[1].sig
+        fits = before[0] == after[0] and before[3] == after[3]  # channels and stride, never rows and cols
         project = self.shortcut is not None and (not fits or self.when == "always")
-        if self.drop and (fits or project):
-            out = tracer.layer(DropPath(self.drop), out, under(path, "drop_path"), scope)
+        if self.dropping and (fits or project):
+            out = tracer.sequence(self.dropping, out, prefix, scope)
         if self.shortcut is not None and project:
-            out = tracer.join(ADD, (out, self.shortcut.flow(tracer, at, path, scope)), under(path, "add"))
+            out = tracer.join(ADD, (out, self.shortcut.flow(tracer, at, prefix, scope)), f"{prefix}add")
         elif fits:
-            out = tracer.join(ADD, (out, at), under(path, "add"))
-        return out if self.after is Identity else self.after.flow(tracer, out, under(path, "after"), scope)
+            out = tracer.join(ADD, (out, at), f"{prefix}add")
+        return tracer.sequence(self.then, out, prefix, scope) if self.then else out
 
 
 @dataclass(frozen=True, init=False)
@@ -114,10 +120,10 @@ class Branches(Node):
         object.__setattr__(self, "children", tuple(("", node) for node in positional) + tuple(named.items()))
         _check_children(self, self.children)
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        scope = _new(Scope, (at.sig.channels, scope.back))
-        ends = [child.flow(tracer, at, under(path, name), scope) for name, child in self.children]
-        return tracer.join(CONCAT, ends, under(path, "concat"))
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        scope = _inside(scope, at)
+        ends = [child.flow(tracer, at, f"{prefix}{name}." if name else prefix, scope) for name, child in self.children]
+        return tracer.join(CONCAT, ends, f"{prefix}concat")
 
 
 @dataclass(frozen=True, init=False)
@@ -132,12 +138,13 @@ class Split(Node):
         object.__setattr__(self, "children", tuple(("", node) for node in positional) + tuple(named.items()))
         _check_children(self, self.children)
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        scope, parts, ends = _new(Scope, (at.sig.channels, scope.back)), len(self.children), []
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        parts, ends = len(self.children), []
+        scope = _inside(scope, at)
         for index, (name, child) in enumerate(self.children):
-            part = tracer.layer(Slice(index, parts), at, under(path, f"part{index}"), scope)
-            ends.append(child.flow(tracer, part, under(path, name), scope))
-        return tracer.join(CONCAT, ends, under(path, "concat"))
+            part = tracer.layer(Slice(index, parts), at, f"{prefix}part{index}", scope)
+            ends.append(child.flow(tracer, part, f"{prefix}{name}." if name else prefix, scope))
+        return tracer.join(CONCAT, ends, f"{prefix}concat")
 
 
 @dataclass(frozen=True, init=False)
@@ -155,9 +162,9 @@ class Chain(Node):
         object.__setattr__(self, "children", tuple(("", node) for node in parts))
         _check_children(self, self.children)
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
         for _, part in self.children:
-            at = part.flow(tracer, at, path, scope)
+            at = part.flow(tracer, at, prefix, scope)
         return at
 
 
@@ -174,9 +181,9 @@ class Gate(Node):
     def __post_init__(self) -> None:
         _transparent(self, self.body)
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        gate = self.body.flow(tracer, at, path, Scope(scope.entering, at.sig.channels))
-        return tracer.join(MUL, (at, gate), under(path, "mul"))
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        gate = self.body.flow(tracer, at, prefix, Scope(scope.entering, at[1].sig.channels))
+        return tracer.join(MUL, (at, gate), f"{prefix}mul")
 
 
 @dataclass(frozen=True)
@@ -192,16 +199,21 @@ class Tap(Node):
     def __post_init__(self) -> None:
         _check_node(self, self.head)
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        tracer.tap(path, self.head, at, scope)
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        tracer.tap(prefix[:-1], self.head, at, scope)
         return at
+
+
+def _inside(scope: Scope, at: At) -> Scope:
+    """The scope within a block that the signal enters here."""
+    return _new(Scope, (at[1].sig[0], scope[1]))
 
 
 def _flat(children: Children) -> Iterator[tuple[str, Node]]:
     for name, child in children:
         if isinstance(child, Seq):
             for inner, node, _ in child.steps:
-                yield f"{name}.{inner}", node
+                yield f"{name}.{inner}".removesuffix("."), node
         elif child is not Identity:
             yield name, child
 

@@ -15,7 +15,7 @@ from convsmith.spec.signature import Pair, Rational, Sig, positive_size
 from convsmith.spec.widths import Scope, Width
 
 if TYPE_CHECKING:
-    from convsmith.spec.trace import At, Tracer
+    from convsmith.spec.tracer import At, Tracer
 
 Category = Literal["convolution", "linear", "normalisation", "activation", "pooling", "regularisation", "shape", "join"]
 
@@ -114,8 +114,8 @@ class Node(ABC):
         return self.kind
 
     @abstractmethod
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        """Append this node's rows and say where the signal then stands."""
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        """Append this node's rows, with paths that begin with `prefix` ("layer1.0."); say where the signal then is."""
 
 
 class Leaf(Node):
@@ -162,8 +162,8 @@ class Layer(Leaf):
     def torch(self, sig: Sig) -> Torch:
         """The PyTorch layer for this input."""
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        return tracer.layer(self, at, path, scope)
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        return tracer.layer(self, at, prefix[:-1] or self.kind, scope)
 
 
 class Join(Leaf):
@@ -175,8 +175,8 @@ class Join(Leaf):
     def infer(self, *sigs: Sig) -> Facts:
         """Facts for these inputs. Raises ShapeError (without the path: the trace adds it)."""
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        raise SpecError(f"{path}: {self.kind} joins branches and cannot stand in a sequence")
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        raise SpecError(f"{prefix[:-1]}: {self.kind} joins branches and cannot stand in a sequence")
 
 
 def facts(

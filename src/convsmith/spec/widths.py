@@ -57,7 +57,9 @@ class Width:
         if base is None:
             wants = "a Residual, Branches, Split or Cell" if self.of == "in" else "a Gate"
             raise SpecError(f"width {self.of.upper()} is only known inside {wants}; write a number here")
-        value = base if self.times == self.divide else base * self.times / self.divide
+        if self.times == self.divide and self.multiple == 1:
+            return base
+        value = base * self.times / self.divide
         if value > LARGEST_SIZE:
             raise SpecError(
                 f"width {self.of.upper()} comes to more than {LARGEST_SIZE} channels here; use a smaller factor"

@@ -7,9 +7,8 @@ from math import prod
 from typing import Any
 
 from convsmith.nn.importer.calls import Call
-from convsmith.nn.importer.reader import Held, Padded, Reader
+from convsmith.nn.importer.reader import At, Held, Padded, Reader
 from convsmith.spec.errors import ImportFailed
-from convsmith.spec.trace import At
 
 
 def matmul(r: Reader, call: Call) -> At:

@@ -14,9 +14,16 @@ from convsmith.spec.node import Category, Facts, Join, Layer, Leaf, Stated, Weig
 from convsmith.spec.nodes.foreign import Foreign
 from convsmith.spec.nodes.shape import Shift
 from convsmith.spec.signature import Rational, Sig
-from convsmith.spec.trace import INPUT, At, Graph, Row
+from convsmith.spec.trace import INPUT, Graph, Row
 
 Pads = tuple[int, int, int, int]
+
+
+class At(NamedTuple):
+    """Where an activation stands: the row that made it, and its signature."""
+
+    row: int
+    sig: Sig
 
 
 class Held(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from convsmith.nn.importer.calls import Call
 from convsmith.nn.importer.mixing import MIXING
-from convsmith.nn.importer.reader import Held, Padded, Pads, Reader, as_image
+from convsmith.nn.importer.reader import At, Held, Padded, Pads, Reader, as_image
 from convsmith.nn.importer.shapes import SHAPES
 from convsmith.spec.nodes.activation import Activation
 from convsmith.spec.nodes.conv import Conv, ConvTranspose
@@ -19,7 +19,6 @@ from convsmith.spec.nodes.norm import LayerNorm, LayerScale, LocalNorm, Norm, Ti
 from convsmith.spec.nodes.pool import AvgPool, Pool, PoolTo
 from convsmith.spec.nodes.regularise import Dropout
 from convsmith.spec.signature import Pair
-from convsmith.spec.trace import At
 
 Rule = Callable[[Reader, Call], Any]
 

@@ -7,12 +7,11 @@ from math import prod
 from typing import Any
 
 from convsmith.nn.importer.calls import Call
-from convsmith.nn.importer.reader import Held, Padded, Pieces, Reader
+from convsmith.nn.importer.reader import At, Held, Padded, Pieces, Reader
 from convsmith.spec.nodes.foreign import Foreign
 from convsmith.spec.nodes.joins import Concat
 from convsmith.spec.nodes.pool import PoolTo
 from convsmith.spec.nodes.shape import ChannelsFirst, ChannelsLast, Flatten, Shuffle, Slice, ZeroChannels
-from convsmith.spec.trace import At
 
 CONCAT = Concat()
 

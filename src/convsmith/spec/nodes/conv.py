@@ -60,15 +60,15 @@ class Conv(Layer):
         if self.relative:
             out, groups = _whole(out), _whole(groups)
         channels, rows, cols, stride, flat, last, _ = sig
-        area, down, across, more_rows, more_cols = self.slide
+        keeps, area, down, across, more_rows, more_cols = self.slide
         if flat or last:
             wants_image("a window", sig)
-        if channels % groups or out % groups:
+        if groups != 1 and (channels % groups or out % groups):
             raise ShapeError(f"{channels} channels to {out} do not divide into {groups} groups")
-        rows, cols = (rows + more_rows) // down + 1, (cols + more_cols) // across + 1
-        if rows < 1 or cols < 1:
-            too_small(sig, pair(self.kernel), pair(self.dilation))
-        if down > 1 or across > 1:
+        if not keeps:
+            rows, cols = (rows + more_rows) // down + 1, (cols + more_cols) // across + 1
+            if rows < 1 or cols < 1:
+                too_small(sig, pair(self.kernel), pair(self.dilation))
             stride = grow(sig, (down, across))
         size, pixels = out * (channels // groups) * area, rows * cols
         made = _new(Sig, (out, rows, cols, stride, False, False, None))

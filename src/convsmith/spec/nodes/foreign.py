@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from convsmith.spec.errors import SpecError
 from convsmith.spec.node import Category, Facts, Leaf
-from convsmith.spec.trace import At, Tracer
+from convsmith.spec.tracer import At, Tracer
 from convsmith.spec.widths import Scope
 
 
@@ -36,5 +36,5 @@ class Foreign(Leaf):
         """Never: an import brings the facts with it."""
         raise SpecError(f"{self.word}: an imported operation has no rule of its own")
 
-    def flow(self, tracer: Tracer, at: At, path: str, scope: Scope) -> At:
-        raise SpecError(f"{path or self.word}: an imported operation cannot stand in a description")
+    def flow(self, tracer: Tracer, at: At, prefix: str, scope: Scope) -> At:
+        raise SpecError(f"{prefix[:-1] or self.word}: an imported operation cannot stand in a description")

@@ -99,6 +99,7 @@ def too_small(sig: Sig, kernel: Pair, dilation: Pair) -> NoReturn:
 class Slide(NamedTuple):
     """A sliding window, with what does not depend on the image worked out: (n + more) // stride + 1 pixels come out."""
 
+    keeps: bool
     area: int
     down: int
     across: int
@@ -111,11 +112,12 @@ def sliding(kernel: int | Pair, stride: int | Pair, pad: Pad, dilation: int | Pa
     """The window of a convolution; "same" padding, too, needs no image."""
     kernel, stride, dilation = pair(kernel), pair(stride), pair(dilation)
     if pad == "same":  # ceil(n / stride) = (n - 1) // stride + 1
-        return Slide(kernel[0] * kernel[1], *stride, -1, -1)
+        return Slide(stride == (1, 1), kernel[0] * kernel[1], *stride, -1, -1)
     top, bottom, left, right = pads(pad, NOWHERE, kernel, stride, dilation)
     more_rows = top + bottom - dilation[0] * (kernel[0] - 1) - 1
     more_cols = left + right - dilation[1] * (kernel[1] - 1) - 1
-    return Slide(kernel[0] * kernel[1], *stride, more_rows, more_cols)
+    keeps = stride == (1, 1) and more_rows == more_cols == -1
+    return Slide(keeps, kernel[0] * kernel[1], *stride, more_rows, more_cols)
 
 
 def _ceiled(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> int:

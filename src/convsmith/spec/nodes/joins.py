@@ -19,12 +19,12 @@ class Add(Join):
     kind: ClassVar[str] = "add"
 
     def infer(self, *sigs: Sig) -> Facts:
-        first, *others = sigs
-        for other in others:
+        first = sigs[0]
+        for other in sigs:
             if other is not first and other.shape != first.shape:
                 raise ShapeError(f"cannot add {_both(sigs)}; {_remedy(sigs)}")
-        elements = first.elements
-        return Facts(first, elements, ops=len(others) * elements, entering=sigs)
+        elements = first[0] * first[1] * first[2]
+        return _new(Facts, (first, elements, 0, (len(sigs) - 1) * elements, 0, 0, None, sigs))
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Mul(Join):
         image, gate = sigs
         if gate.channels != image.channels or gate.shape not in ((image.channels, 1, 1), image.shape):
             raise ShapeError(f"a gate of {gate} cannot scale {image}; end it with Conv(BACK)")
-        return Facts(image, image.elements, ops=image.elements, entering=sigs)
+        elements = image[0] * image[1] * image[2]
+        return _new(Facts, (image, elements, 0, elements, 0, 0, None, sigs))
 
 
 def _both(sigs: tuple[Sig, ...]) -> str:

@@ -14,6 +14,8 @@ from convsmith.spec.signature import Pair, Sig, exact, pair
 PoolPad = int | Pair | Literal["same"]
 """Pixels on every side, or (rows, cols), or TensorFlow's SAME: ceil(n / stride) pixels come out."""
 
+_new = tuple.__new__  # half the time of a named tuple's constructor
+
 
 @dataclass(frozen=True)
 class Pool(Layer):
@@ -95,11 +97,14 @@ class PoolTo(Layer):
         return f"{self.how}_pool_to"
 
     def infer(self, sig: Sig) -> Facts:
-        wants_image("pooling", sig)
+        channels, down, across, stride, flat, last, _ = sig
+        if flat or last:
+            wants_image("pooling", sig)
         rows, cols = pair(self.size)
-        out = Sig(sig.channels, rows, cols, sig.stride)
-        ops = out.elements * _widest(sig.rows, rows) * _widest(sig.cols, cols)
-        return Facts(out, out.elements, ops=ops, source=self, entering=(sig,))
+        elements = channels * rows * cols
+        ops = elements * _widest(down, rows) * _widest(across, cols)
+        out = _new(Sig, (channels, rows, cols, stride, False, False, None))
+        return _new(Facts, (out, elements, 0, ops, 0, 0, self, (sig,)))
 
     def window(self, sig: Sig) -> Window:
         rows, cols = pair(self.size)

@@ -8,6 +8,8 @@ from typing import ClassVar
 from convsmith.spec.node import Category, Facts, Layer, Torch, fraction
 from convsmith.spec.signature import Sig
 
+_new = tuple.__new__  # half the time of a named tuple's constructor
+
 
 @dataclass(frozen=True)
 class Regulariser(Layer):
@@ -20,7 +22,7 @@ class Regulariser(Layer):
         fraction(self, rate=self.rate)
 
     def infer(self, sig: Sig) -> Facts:
-        return Facts(sig, sig.elements, entering=(sig,))
+        return _new(Facts, (sig, sig[0] * sig[1] * sig[2], 0, 0, 0, 0, None, (sig,)))
 
 
 @dataclass(frozen=True)
