@@ -202,7 +202,7 @@ def test_rates_grow_by_one_factor_and_losses_are_those_of_the_training(digits: D
     "changes",
     [{}, {"mixup": 0.4, "cutmix": 1.0}, {"optimiser": "adamw", "lr": 1e-3}, {"optimiser": "muon"}, {"ema": 0.9}],
 )
-def test_the_first_loss_is_that_of_the_training_to_the_bit(changes: dict[str, Any], digits: Data) -> None:
+def test_the_first_loss_is_that_of_the_training(changes: dict[str, Any], digits: Data) -> None:
     # one batch an epoch, so that the epoch's loss is that of its first step, with the same dropout and augmentation
     whole = replace(RECIPE, epochs=1, batch=121, **changes)
     curve = find_lr(make(), digits, whole, seed=5, steps=10)

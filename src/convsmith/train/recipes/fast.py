@@ -15,6 +15,8 @@ class Fast(Recipe):
     climbs to 0.4 in the first fifth and falls linearly to zero, label smoothing 0.2, averaged weights. Keller Jordan,
     94% on CIFAR-10 in 3.29 Seconds on a Single GPU (arXiv 2404.00498): shifts by 2 of 32 pixels into reflections, and
     flips that alternate from epoch to epoch, so that an image is not seen the same way round twice (section 3.6).
+
+    Put together from both and not yet measured against them.
     """
 
     name: str = "fast"
