@@ -11,7 +11,9 @@ from pathlib import Path
 from convsmith.train.environment import environment
 
 HERE = Path(__file__).parent
-QUESTIONS = ("trace_speed", "show_startup", "fit_digits", "loader_speed", "train_speed", "precision_accuracy")
+QUESTIONS = (
+    "trace_speed", "show_startup", "fit_digits", "loader_speed", "train_speed", "precision_accuracy", "cifar10",
+)  # fmt: skip
 PEERS = ("fvcore", "torchinfo", "thop", "ptflops", "calflops", "torchprofile")
 
 

@@ -60,7 +60,7 @@ LIVE: dict[str, int] = {
     "mobilenet_v1_025": 64, "nasnet_a_mobile": 97, "seresnet18": 64, "shufflenet_g3_x0_25": 64,
     "mobilenet_v2_035": 64, "shufflenet_v2_x0_5": 64, "mnasnet_a1": 64, "efficientnet_b0": 64,
     "mobilenet_v3_small": 64, "tf_efficientnet_lite0": 64, "regnet_y_400mf": 64, "efficientnet_v2_s": 48,
-    "convnext_tiny": 64, "layer_tiled": 56,
+    "convnext_tiny": 64, "airbench96": 32, "layer_tiled": 56,
 }  # fmt: skip
 FAST = ("lenet5_1998", "resnet18", "mobilenet_v2_035", "shufflenet_v2_x0_5", "convnext_tiny", "densenet40_k12")
 

@@ -84,6 +84,12 @@ def with_bias(draw: Draw, value: float) -> Draw:
     return both
 
 
+def identity(layer: nn.Module) -> None:
+    """Each output hands through the input of its number, as far as there are inputs; the others keep their start."""
+    weight = matrix(layer)
+    nn.init.dirac_(weight[: weight.shape[1]])
+
+
 def zeros(layer: nn.Module) -> None:
     """0."""
     nn.init.zeros_(matrix(layer))

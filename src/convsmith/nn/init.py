@@ -21,6 +21,7 @@ from convsmith.nn.draws import (
     he,
     he_grouped,
     he_uniform,
+    identity,
     lecun,
     normal,
     per_output,
@@ -141,6 +142,8 @@ INITS: dict[str, Rule] = {
     "regnet": Rule(TORCH, conv=he("fan_out"), linear=with_bias(normal(0.01), 0.0), zero_biases=False),
     # Radford et al. 2016, section 4 (arXiv:1511.06434); the normalisations are those of PyTorch's example
     "dcgan": Rule(TORCH, conv=normal(0.02), linear=normal(0.02), norm=normal(0.02, mean=1.0)),
+    # Jordan 2024, section 3.3 (arXiv:2404.00498)
+    "airbench": Rule(TORCH, conv=identity),
     # Liu et al. 2022 (arXiv:2201.03545), the authors' code and torchvision
     "convnext": Rule(TORCH, conv=truncated(0.02), linear=truncated(0.02)),
 }

@@ -75,6 +75,7 @@ FIELDS: dict[str, Field] = {
     "mixup": Field(Number(0, 100), "alpha of the beta distribution by which two images are mixed; 0: off"),
     "cutmix": Field(Number(0, 100), "alpha by which a rectangle of one image goes into another; 0: off"),
     "start_side": Field(Number(0, 1, "(]"), "share of the side at which training begins, to grow to 1"),
+    "whiten": Field(Flag(), "first convolution set to whiten patches of the images and kept, but for its bias"),
 }
 """Every field of `Recipe`, in its order."""
 

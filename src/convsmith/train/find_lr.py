@@ -30,6 +30,7 @@ from convsmith.train.lr_curve import STOP, descended, smooth
 from convsmith.train.optimiser import make_optimiser
 from convsmith.train.randomness import same_randomness
 from convsmith.train.recipe import Recipe
+from convsmith.train.whiten import whiten
 
 Progress = Callable[[int, int, float, float], None]
 """Called as progress(done, steps, lr, loss) after each step."""
@@ -86,7 +87,11 @@ def find_lr(
     recipe = recipe.settled(len(data.train), data.flip)
     with same_randomness(), torch.inference_mode(False), torch.enable_grad():
         known = {id(net.network): net.network, id(net.graph): net.graph}  # values: no need to copy them
-        trial, steered = copy.deepcopy((net, make_optimiser(net, recipe) if optimiser is None else optimiser), known)
+        trial, steered = copy.deepcopy((net, optimiser), known)
+        if steered is None:
+            if recipe.whiten:
+                whiten(trial, data.train.images, data.preprocess)
+            steered = make_optimiser(trial, recipe)
         trial.train()
         rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
         losses = list(_losses(trial, steered, _batches(net, data, recipe, seed), rates, recipe, progress))

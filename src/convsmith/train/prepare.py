@@ -18,6 +18,7 @@ from convsmith.train.sides import check_sides
 from convsmith.train.state import State
 from convsmith.train.step import Stepper
 from convsmith.train.sync_norm import separate, synchronised
+from convsmith.train.whiten import first, whiten
 
 
 def prepared(net: Net, data: Data, recipe: Recipe, setup: Setup, runtime: Runtime, *, seed: int) -> Stepper:
@@ -25,6 +26,8 @@ def prepared(net: Net, data: Data, recipe: Recipe, setup: Setup, runtime: Runtim
     batches = math.ceil(len(data.train) / recipe.batch)
     check_parts(net, len(data.train), batches, runtime, setup.sync_norm)
     check_sides(net, recipe, data.side)
+    if recipe.whiten:
+        whiten(net, data.train.images, data.preprocess)
     execution = setup.execution
     if runtime.device is not None:
         execution = replace(execution, device=str(runtime.device))
@@ -46,4 +49,7 @@ def released(stepper: Stepper) -> None:
         state.ema.exchange(state.net)
     stepper.execution.release(state.net)
     separate(state.net)
+    if stepper.recipe.whiten:
+        assert isinstance(state.net, Net)  # as `prepared` was given it
+        first(state.net).weight.requires_grad_(True)
     state.net.eval()

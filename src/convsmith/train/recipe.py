@@ -59,6 +59,7 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     start_side: float = 1.0
+    whiten: bool = False
 
     def __post_init__(self) -> None:
         for name, field in FIELDS.items():

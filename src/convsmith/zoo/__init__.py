@@ -17,7 +17,7 @@ PAPERS = (
     "lenet", "alexnet", "zfnet", "nin", "vgg", "googlenet", "dcgan", "resnet", "resnet_cifar", "inception_v3",
     "inception_v4", "inception_resnet_v2", "squeezenet", "resnet_v2", "wide_resnet", "resnext", "densenet",
     "mobilenet_v1", "nasnet", "senet", "shufflenet", "mobilenet_v2", "shufflenet_v2", "mnasnet", "efficientnet",
-    "mobilenet_v3", "efficientnet_lite", "regnet", "efficientnet_v2", "convnext", "layers",
+    "mobilenet_v3", "efficientnet_lite", "regnet", "efficientnet_v2", "convnext", "airbench", "layers",
 )  # fmt: skip
 
 
