@@ -55,6 +55,9 @@ class Scaled(nn.Linear):
 def make_net() -> nn.Sequential:
     """1,972,792 parameters."""
     whiten = nn.Conv2d(3, 24, 2)
+    with torch.no_grad():  # what the weights' average begins with
+        nn.init.dirac_(whiten.weight[:3])
+        nn.init.zeros_(whiten.bias)  # type: ignore[arg-type]
     whiten.weight.requires_grad_(False)
     groups = group(24, 64), group(64, 256), group(256, 256)
     net = nn.Sequential(
@@ -108,6 +111,7 @@ class Airbench:
         self.batches = len(self.images) // BATCH
         self.steps, self.epochs = ceil(self.batches * epochs), ceil(epochs)
         self.net = make_net()
+        self.lookahead = Lookahead(self.net)  # before it is whitened, as theirs
         count = min(5000, len(self.images))  # their first 5,000 are shuffled, ours sorted by class
         spread = self.images[torch.arange(count) * len(self.images) // count]
         whiten(self.net[0], normalised(spread))  # type: ignore[arg-type]
@@ -120,7 +124,6 @@ class Airbench:
             groups.append({"params": own, "lr": lr, "weight_decay": DECAY * BATCH / KILOSTEP / lr})
         self.optimiser = torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
         self.rates = [group["lr"] for group in groups]
-        self.lookahead = Lookahead(self.net)
         self.flipped = torch.rand(len(self.images)) < 0.5
         self.at, self.passed = 0, 0
 
