@@ -142,7 +142,8 @@ def test_mixed_modes_and_sizes(plant, draw):
 def test_imbalance_and_few_images(plant):
     root = plant({"a": 34, "b": 3, "c": 10})
     assert of(root, "warning") == [
-        "imbalanced: 34 images of 'a' and 3 of 'b'; consider class weights or more images of the rare classes",
+        "imbalanced: 34 images of 'a' and 3 of 'b'; train with --set class_weights=balanced or --set sampling=balanced"
+        ", or add images of the rare classes",
         "fewer than 10 images in 1 class: 'b' has 3",
     ]
     assert of(plant({"a": 30, "b": 3}, root="ten"), "warning") == ["fewer than 10 images in 1 class: 'b' has 3"]

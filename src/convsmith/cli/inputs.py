@@ -14,7 +14,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from convsmith.cli import say
-from convsmith.data import SOURCES, Data, ImageSet, Preprocess, cached, load, outline
+from convsmith.data import (
+    SOURCES,
+    Data,
+    ImageSet,
+    Preprocess,
+    Streaming,
+    cached,
+    is_shards,
+    load,
+    load_shards,
+    outline,
+)
 from convsmith.search import Budget, within
 from convsmith.spec.errors import DataError
 from convsmith.spec.head import with_classes
@@ -22,9 +33,27 @@ from convsmith.spec.network import Network
 from convsmith.train import Recipe, Run, command_line, environment
 
 
-def load_data(source: str, out: Console, *, cache: str | None = None, **options: Any) -> Data:
-    """Load with a progress bar and print the doctor's warnings; by way of a packed file in the folder `cache`."""
+def load_data(
+    source: str,
+    out: Console,
+    *,
+    cache: str | None = None,
+    shards: dict[str, Any] | None = None,
+    streaming: dict[str, Any] | None = None,
+    **options: Any,
+) -> Data:
+    """Load with a progress bar and print the doctor's warnings; by way of a packed file in the folder `cache`.
+
+    `shards` and `streaming` are as `sourced` says them; without, shards and too many images for the memory are refused.
+    """
     read: Callable[..., Data] = load if cache is None else partial(cached, folder=cache)
+    if shards is None:
+        _check_memory(source)
+    else:
+        options = {name: value for name, value in options.items() if name != "seed"} | shards  # no splits are drawn
+        read = load_shards
+    if streaming is not None:
+        options["streaming"] = Streaming(**streaming)
     with Progress(console=out, transient=True, disable=not out.is_terminal or out.quiet) as bar:
         task = bar.add_task(f"reading {source}")
         data = read(source, progress=lambda done, total: bar.update(task, completed=done, total=total), **options)
@@ -34,11 +63,43 @@ def load_data(source: str, out: Console, *, cache: str | None = None, **options:
     return data
 
 
-def packed_as(cache: str, network: Network, side: int | None, recipe: Recipe) -> dict[str, Any]:
-    """Options of `load_data` by which the images are packed at the size that the recipe cuts the network's from."""
+def sourced(
+    source: str, network: Network, side: int | None, recipe: Recipe, *,
+    cache: str | None, stream: bool, val: str | None, test: str | None, shard_cache: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Options of `load_data` for a training of this network: packed, in shards, or streamed if memory is short.
+
+    Raises DataError for options that do not go together.
+    """
     own = network.side if side is None else side
-    wanted = None if isinstance(own, tuple) else round(own * recipe.canvas)  # what is not square is refused later
-    return {"cache": str(Path(cache).expanduser().resolve()), "side": wanted}
+    wanted = own if isinstance(own, int) else None  # what is not square is refused later
+    if is_shards(source):
+        if cache is not None:
+            raise DataError("--cache packs images that fit on the disk; to keep fetched shards, say --shard-cache")
+        places = {"val": val, "test": test, "cache": shard_cache}
+        return {"side": wanted, "shards": {name: where and _place(where) for name, where in places.items()}}
+    for name, value in (("--val", val), ("--test", test), ("--shard-cache", shard_cache)):
+        if value is not None:
+            raise DataError(f"{name} goes with tar shards; {source} has its splits by its own folders, or by chance")
+    if cache is not None:
+        if stream:
+            raise DataError("--cache keeps decoded images, --stream decodes them again each epoch: say one of them")
+        canvas = None if wanted is None else round(wanted * recipe.canvas)
+        return {"cache": _place(cache), "side": canvas}  # packed at the size that the recipe cuts the network's from
+    return {"streaming": {"side": wanted, "canvas": recipe.canvas, "always": stream}} if wanted is not None else {}
+
+
+def _check_memory(source: str) -> None:
+    if is_shards(source):
+        raise DataError(
+            f"{source} is tar shards, from which only `convsmith train` reads; give a folder, an archive or a packed "
+            "file, with as many of the images as fit in memory"
+        )
+
+
+def _place(where: str) -> str:
+    """The same from every working directory."""
+    return where if where in SOURCES or "://" in where else str(Path(where).expanduser().resolve())
 
 
 def reload(run: Run, out: Console) -> Data:
@@ -53,7 +114,9 @@ def reload(run: Run, out: Console) -> Data:
 
 
 def split_of(data: Data, preprocess: Preprocess, split: str) -> ImageSet:
-    """One split of the data (or all of it) at the network's side."""
+    """One split of the data (or all of it) at the network's side. Raises DataError for images outside the memory."""
+    if data.outside is not None and split in ("train", "all"):
+        raise DataError(f"the training images of {data.name} do not stay in memory; evaluate val or test")
     data = data.resized(preprocess.side)
     sets = {"train": data.train, "val": data.val, "test": data.test}
     parts = list(sets.values()) if split == "all" else [sets[split]]
@@ -63,6 +126,7 @@ def split_of(data: Data, preprocess: Preprocess, split: str) -> ImageSet:
 
 def check_budget(budget: Budget, source: str, side: int | None, channels: int | None) -> None:
     """Refuse an impossible budget from the images' headers, before any is decoded."""
+    _check_memory(source)
     if budget.limits:
         seen = outline(source, side=side, channels=channels)
         within(budget, seen.channels, seen.classes, seen.side)
@@ -89,9 +153,9 @@ def about(
         "environment": environment(),
         "recipe": recipe.to_json(),
         "data": {
-            "source": source if source in SOURCES else str(Path(source).expanduser().resolve()),
+            "source": _place(source),
             "name": data.name,
-            "load": load_options,
+            "load": _as_loaded(data, load_options),
             "classes": list(data.classes),
             "counts": counts,
             "channels": data.channels,
@@ -103,6 +167,13 @@ def about(
         },
         **more,
     }
+
+
+def _as_loaded(data: Data, options: dict[str, Any]) -> dict[str, Any]:
+    """The options by which the data is loaded as it was, however much memory there is then."""
+    streaming = options.get("streaming")
+    kept = {name: value for name, value in options.items() if name != "streaming"}
+    return kept if streaming is None or data.outside is None else kept | {"streaming": streaming | {"always": True}}
 
 
 def ended(verdict: dict[str, Any], screen: Console, begun: float, json_: bool) -> None:

@@ -25,6 +25,7 @@ def command(
     Example: convsmith pack photos/ --side 256 --out photos.packed
     """
     import json
+    import shlex
     from pathlib import Path
     from typing import Any
 
@@ -33,6 +34,7 @@ def command(
     from convsmith.cli import say
     from convsmith.data.packing import pack
     from convsmith.data.sharding import write_shards
+    from convsmith.data.tars import pattern_of
     from convsmith.spec.errors import DataError
     from convsmith.views.units import short
 
@@ -47,7 +49,9 @@ def command(
             tars = write_shards(data, to, shards, **options)
             verdict: dict[str, Any] = {"shards": {split: len(paths) for split, paths in tars.items()}, "out": out}
             counts = ", ".join(f"{len(paths)} {split}" for split, paths in tars.items())
-            said = f"{out}: {counts} shards of up to {shards:,} images"
+            places = {split: shlex.quote(pattern_of([str(path) for path in paths])) for split, paths in tars.items()}
+            given = "".join(f" --{split} {places[split]}" for split in ("val", "test"))
+            said = f"{out}: {counts} shards of up to {shards:,} images; convsmith train {places['train']}{given} -n ..."
         else:
             made = pack(data, to, side=side, channels=channels, **options)
             size = to.stat().st_size

@@ -127,7 +127,8 @@ def balance(evidence: Evidence, rows: Sequence[int]) -> Iterator[Finding]:
     least, most = ranked[0], ranked[-1]
     if counts[most] > LOPSIDED * counts[least]:
         pair = f"{counts[most]:,} images of {most!r} and {counts[least]:,} of {least!r}"
-        yield Finding("warning", f"imbalanced: {pair}; consider class weights or more images of the rare classes")
+        remedy = "train with --set class_weights=balanced or --set sampling=balanced, or add images of the rare classes"
+        yield Finding("warning", f"imbalanced: {pair}; {remedy}")
     few = [label for label in ranked if counts[label] < FEW]
     if few:
         listed = ", ".join(f"{label!r} has {counts[label]}" for label in few[:NAMED])

@@ -1,90 +1,19 @@
-"""Images in memory, ready for training: three sets, their class map, and the preprocessing that goes with them."""
+"""Images ready for training: three sets, their class map, and the preprocessing that goes with them."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 
+from convsmith.data.augment import Augment
+from convsmith.data.feed import Feed, Memory, where_to
 from convsmith.data.finding import Finding
+from convsmith.data.images import ImageSet, Kept, Originals
 from convsmith.data.memory import too_large
-from convsmith.data.pixels import to_tensor
+from convsmith.data.outside import Parts, read
 from convsmith.data.preprocess import Preprocess, statistics
-from convsmith.data.source import Example, Source
 from convsmith.spec.errors import DataError
-
-ALL = slice(None)
-BLOCK = 1024  # images resized at a time, as float copies are four times as large
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSet:
-    """images: uint8 (N, C, side, side); labels: int64 (N,), indices into the class map; names: N, as in the source."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.names)
-
-
-class Originals(ABC):
-    """The images before resizing, in the order train, val, test."""
-
-    @abstractmethod
-    def at(self, preprocess: Preprocess, rows: slice = ALL) -> torch.Tensor:
-        """uint8 (N, C, side, side), by `preprocess.resize` of each original among `rows`."""
-
-    @abstractmethod
-    def ready(self, side: int) -> bool:
-        """Whether images of this side are there already and take no memory of their own."""
-
-
-@dataclass(frozen=True, eq=False)
-class Kept(Originals):
-    """Small images of one size, uint8 (N, C, h, w), kept in memory."""
-
-    pixels: torch.Tensor
-
-    def at(self, preprocess: Preprocess, rows: slice = ALL) -> torch.Tensor:
-        """Resized in blocks; a view of the very tensor where the size already fits."""
-        pixels = self.pixels[rows]
-        if self.ready(preprocess.side) or not len(pixels):
-            return pixels
-        images = torch.empty((*pixels.shape[:2], preprocess.side, preprocess.side), dtype=torch.uint8)
-        for start in range(0, len(pixels), BLOCK):
-            images[start : start + BLOCK] = preprocess.resize(pixels[start : start + BLOCK])
-        return images
-
-    def ready(self, side: int) -> bool:
-        """If that is their size."""
-        return self.pixels.shape[-2:] == (side, side)
-
-
-@dataclass(frozen=True, eq=False)
-class Sourced(Originals):
-    """Large images or images of many sizes, decoded anew from their source."""
-
-    source: Source
-    examples: Sequence[Example]
-
-    def at(self, preprocess: Preprocess, rows: slice = ALL) -> torch.Tensor:
-        """One decode per image; DataError if a file has gone or changed beyond reading."""
-        examples = self.examples[rows]
-        shape = (len(examples), preprocess.channels, preprocess.side, preprocess.side)
-        images = torch.empty(shape, dtype=torch.uint8)
-        for row, example in zip(images, examples, strict=True):
-            original = to_tensor(example.name, self.source.read(example), preprocess.channels)
-            row.copy_(preprocess.resize(original[None])[0])
-        return images
-
-    def ready(self, side: int) -> bool:
-        """Never."""
-        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +25,8 @@ class Data:
     flip         whether left-right mirror images keep their class
     findings     the doctor's warnings and notes
     fingerprint  sha256 over names, labels, splits and pixels; the same at every side
+    outside      where all images are read from, if those of train stay outside the memory: train then has the names
+                 and labels of all of them, and only a sample's `images` (see outside.py)
     """
 
     name: str
@@ -108,6 +39,7 @@ class Data:
     findings: tuple[Finding, ...]
     fingerprint: str
     originals: Originals | None = field(default=None, repr=False)
+    outside: Parts | None = field(default=None, repr=False)
 
     @property
     def channels(self) -> int:
@@ -123,7 +55,8 @@ class Data:
         """The same images at another side, from the originals (without any, from the present images).
 
         `canvas` makes the training images larger than that, round(side * canvas), for crops at random places.
-        Mean and deviation are recomputed. Small images of one size are resized in memory, others decoded anew.
+        Mean and deviation are recomputed. Small images of one size are resized in memory, others decoded anew. Training
+        images outside the memory have no canvas here: `feed` brings them to it.
 
         Raises DataError if that takes more memory than there is.
         """
@@ -131,6 +64,8 @@ class Data:
             raise DataError(f"side must be at least 1 pixel, got {side}")
         if canvas < 1:
             raise DataError(f"canvas must be at least 1, the training image's side over the network's, got {canvas}")
+        if self.outside is not None:
+            return self._read(side)
         stored = round(side * canvas)
         if side == self.side and self.train.images.shape[-1] == stored:
             return self
@@ -154,3 +89,22 @@ class Data:
         val = replace(self.val, images=validated)
         test = replace(self.test, images=tested)
         return replace(self, train=train, val=val, test=test, preprocess=Preprocess(side, *statistics(train.images)))
+
+    def feed(self, augment: Augment, canvas: float = 1.0, device: torch.device | None = None) -> Feed:
+        """The training images for a training on `device` (None: a CPU), `canvas` times as large before `augment`.
+
+        Raises as `resized`.
+        """
+        device = torch.device("cpu") if device is None else device
+        if self.outside is None:
+            stored = self.resized(self.side, canvas).train
+            return Memory(stored, augment, **where_to(stored.images, device))
+        larger = replace(self.preprocess, side=round(self.side * canvas))
+        return self.outside[0].feed(augment, larger, depth=0 if device.type == "cpu" else 2)
+
+    def _read(self, side: int) -> Data:
+        assert self.outside is not None
+        if side == self.side:
+            return self
+        train, val, test, preprocess = read(self.outside, side, self.channels)
+        return replace(self, train=train, val=val, test=test, preprocess=preprocess)

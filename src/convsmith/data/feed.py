@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from torch import Tensor
 from convsmith.data.ahead import ahead
 from convsmith.data.augment import Augment
 from convsmith.data.cut import cut, cuts, left_over, stretches
-from convsmith.data.dataset import ImageSet
+from convsmith.data.images import ImageSet
 from convsmith.data.workers import in_flight, workers
 
 
@@ -42,11 +43,21 @@ class Feed(ABC):
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """Every image's index once, int64 (N,); depends on the seed, the epoch and the feed alone."""
-        return permutation(len(self), seed, epoch)
+        return self.shuffled(torch.arange(len(self)), seed, epoch)
+
+    def shuffled(self, index: Tensor, seed: int, epoch: int) -> Tensor:
+        """The indices of an epoch, int64 (M,), in an order by chance that suits the feed."""
+        return index[permutation(len(index), seed, epoch)]
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Which image each index means: i + k N is image i once more, with draws of its own for its augmentation."""
+        return index % len(self)
 
     @abstractmethod
     def batches(self, index: Sequence[Tensor], *, seed: int, epoch: int) -> Generator[Batch, None, None]:
         """A batch for each of `index`, int64 (n,), in order; images that are in none of them are not touched.
+
+        An index beyond the images means one of them again: see `rows`, which are what the batches give back.
 
         Closing the iterator stops whatever works ahead.
         """
@@ -89,20 +100,31 @@ class Memory(Feed):
 
     def _whole(self, index: Sequence[Tensor], seed: int, epoch: int) -> Generator[Batch, None, None]:
         for picked in index:
-            rows = picked.to(self._images.device)
-            images = self._augment(self._images, rows, seed=seed, epoch=epoch, rows=rows)
+            keys = picked.to(self._images.device)
+            rows = self.rows(keys)
+            images = self._augment(self._images, keys, seed=seed, epoch=epoch, rows=rows)
             yield Batch(images, self.labels[rows], rows)
 
     def _cut(self, index: Sequence[Tensor], seed: int, epoch: int) -> Generator[Batch, None, None]:
         rest = left_over(self._augment)
         with workers(self._threads) as pool:
-            jobs = (self._begun(rows, pool, seed, epoch) for rows in index)
-            for rows, images in in_flight(jobs, self._depth):
-                done = images if rest is None else rest(images, rows, seed=seed, epoch=epoch)
+            jobs = (self._begun(keys, pool, seed, epoch) for keys in index)
+            for keys, images in in_flight(jobs, self._depth):
+                done = images if rest is None else rest(images, keys, seed=seed, epoch=epoch)
+                rows = self.rows(keys)
                 yield Batch(done, self.labels[rows], rows)
 
     def _begun(
-        self, rows: Tensor, pool: ThreadPoolExecutor, seed: int, epoch: int
+        self, keys: Tensor, pool: ThreadPoolExecutor, seed: int, epoch: int
     ) -> tuple[tuple[Tensor, Tensor], list[Future[None]]]:
-        images, parts = cut(self._images, rows, cuts(self._augment, rows, seed=seed, epoch=epoch), pool)
-        return (rows, images), parts
+        found = cuts(self._augment, keys, seed=seed, epoch=epoch)
+        images, parts = cut(self._images, self.rows(keys), found, pool)
+        return (keys, images), parts
+
+
+def where_to(images: Tensor, device: torch.device) -> dict[str, Any]:
+    """Arguments of `Memory`: images live on a GPU if they take a quarter of it at most, else a thread works ahead."""
+    if device.type != "cuda":
+        return {}
+    room = torch.cuda.get_device_properties(device).total_memory
+    return {"device": str(device)} if images.nbytes <= room / 4 else {"depth": 2}

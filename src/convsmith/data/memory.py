@@ -35,12 +35,17 @@ def _container() -> int | None:
         return None
 
 
+def demand(count: int, channels: int, side: int) -> str:
+    """`"50,000 images of 3x224x224 need 7.53 GB"` as uint8."""
+    return f"{count:,} images of {channels}x{side}x{side} need {count * channels * side * side / 1e9:.2f} GB"
+
+
 def too_large(count: int, channels: int, side: int) -> str | None:
     """A sentence if `count` uint8 images of channels x side x side take more than SHARE of the memory, else None."""
     need, free = count * channels * side * side, available_bytes()
     if free is None or need <= SHARE * free:
         return None
     return (
-        f"{count:,} images of {channels}x{side}x{side} need {need / 1e9:.2f} GB, more than {SHARE:.0%} of the "
-        f"{free / 1e9:.2f} GB of memory available; use a smaller --side"
+        f"{demand(count, channels, side)}, more than {SHARE:.0%} of the {free / 1e9:.2f} GB of memory available; use a "
+        "smaller --side"
     )

@@ -23,8 +23,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from convsmith.data.dataset import Data, ImageSet, Kept
+from convsmith.data.dataset import Data
 from convsmith.data.finding import Finding, named
+from convsmith.data.images import ImageSet, Kept
 from convsmith.data.preprocess import Preprocess
 from convsmith.data.source import SPLITS, Example, Source
 from convsmith.spec.errors import DataError

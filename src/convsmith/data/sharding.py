@@ -1,4 +1,4 @@
-"""Writing tar shards (see shards.py) from any source."""
+"""Writing tar shards (see tars.py) from any source."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from typing import Any
 
 from convsmith.data.evidence import Progress, gather, plan, survey
 from convsmith.data.feed import permutation
-from convsmith.data.finding import natural
-from convsmith.data.loading import Row, placed
-from convsmith.data.shards import FORMAT, INDEX, VERSION, scan
+from convsmith.data.placing import Row, class_map, placed
 from convsmith.data.source import SPLITS, Source
 from convsmith.data.sources import open_source
 from convsmith.data.splits import USUAL, Fractions, check_fractions
+from convsmith.data.tars import FORMAT, INDEX, VERSION, scan
 from convsmith.spec.errors import DataError
 
 
@@ -42,12 +41,12 @@ def write_shards(
     seen = survey(source)
     evidence = gather(source, seen, plan(seen, None, None), keep=False, progress=progress)
     rows, _ = placed(source, evidence, None, seed=seed, fractions=fractions, skip_unreadable=skip_unreadable)
-    classes = sorted({row.example.label for row in rows if row.split == "train"}, key=natural)
+    classes = class_map(rows)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tars = {split: _split(source, [r for r in rows if r.split == split], classes, folder, per) for split in SPLITS}
         shards = [(path, scan(str(path), path)) for paths in tars.values() for path in paths]
-        index = {"format": FORMAT, "version": VERSION, "classes": classes,
+        index = {"format": FORMAT, "version": VERSION, "classes": classes, "flip": source.flip,
                  "shards": {path.name: vars(shard) for path, shard in shards}}  # fmt: skip
         _whole(folder / INDEX, json.dumps(index, ensure_ascii=False).encode())
     except OSError as error:

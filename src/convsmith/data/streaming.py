@@ -40,11 +40,7 @@ class Streamed(Feed):
         self, source: Source, examples: Sequence[Example], classes: Sequence[str], *,
         preprocess: Preprocess, augment: Augment, threads: int | None = None, depth: int = 0,
     ) -> None:  # fmt: skip
-        number = {name: i for i, name in enumerate(classes)}
-        strange = next((example for example in examples if example.label not in number), None)
-        if strange is not None:
-            raise DataError(f"label {strange.label!r} of {strange.name!r} is not in the class map; remove that image")
-        self.labels = torch.tensor([number[example.label] for example in examples], dtype=torch.int64)
+        self.labels = numbered(examples, classes)
         self._source, self._examples = source, examples
         self._preprocess, self._augment = preprocess, augment
         self._threads, self._depth = threads, depth
@@ -64,6 +60,15 @@ class Streamed(Feed):
         return example.name, data
 
 
+def numbered(examples: Sequence[Example], classes: Sequence[str]) -> Tensor:
+    """Labels as indices into the class map, int64 (N,). Raises DataError for one that is not in it."""
+    number = {name: i for i, name in enumerate(classes)}
+    strange = next((example for example in examples if example.label not in number), None)
+    if strange is not None:
+        raise DataError(f"label {strange.label!r} of {strange.name!r} is not in the class map; remove that image")
+    return torch.tensor([number[example.label] for example in examples], dtype=torch.int64)
+
+
 def decoded(
     index: Sequence[Tensor], read: Read, labels: Tensor,
     augment: Augment, preprocess: Preprocess, *, seed: int, epoch: int, threads: int | None, depth: int,
@@ -74,13 +79,14 @@ def decoded(
     """
     maker = Maker(read, augment, preprocess)
 
-    def begun(rows: Tensor, pool: ThreadPoolExecutor) -> tuple[tuple[Tensor, Tensor], list[Future[None]]]:
-        room = batch_of(len(rows), preprocess.channels, maker.side)
-        return (rows, room), maker.begin(pool, rows.tolist(), cuts(augment, rows, seed=seed, epoch=epoch), room)
+    def begun(keys: Tensor, pool: ThreadPoolExecutor) -> tuple[tuple[Tensor, Tensor], list[Future[None]]]:
+        room, rows = batch_of(len(keys), preprocess.channels, maker.side), keys % len(labels)
+        return (keys, room), maker.begin(pool, rows.tolist(), cuts(augment, keys, seed=seed, epoch=epoch), room)
 
     with workers(threads) as pool:
-        for rows, room in in_flight((begun(rows, pool) for rows in index), depth):
-            images = room if maker.rest is None else maker.rest(room, rows, seed=seed, epoch=epoch)
+        for keys, room in in_flight((begun(keys, pool) for keys in index), depth):
+            images = room if maker.rest is None else maker.rest(room, keys, seed=seed, epoch=epoch)
+            rows = keys % len(labels)
             yield Batch(images, labels[rows], rows)
 
 

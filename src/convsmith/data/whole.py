@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from convsmith.data.dataset import ImageSet, Kept
 from convsmith.data.doctor import examine
 from convsmith.data.evidence import Progress, plan, survey
 from convsmith.data.finding import Finding
+from convsmith.data.images import ImageSet, Kept
 from convsmith.data.loading import decode
 from convsmith.data.preprocess import Preprocess
 from convsmith.data.sources import find, open_source
