@@ -42,6 +42,10 @@ def command(
         bool | None, typer.Option("--flip/--no-flip", help="Whether mirror images keep their class.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
+    track_: Annotated[
+        list[str] | None,
+        typer.Option("--track", metavar="tensorboard|mlflow|wandb", help="Record the winner's training there, too."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result (or the plan) as one JSON object.")] = False,
@@ -54,7 +58,7 @@ def command(
     import time
     from pathlib import Path
 
-    from convsmith.cli import inputs, say
+    from convsmith.cli import inputs, say, track
     from convsmith.cli.words import duration, settings, size
     from convsmith.search import Budget, make_plan
     from convsmith.train import Run, default_folder, settle
@@ -64,6 +68,7 @@ def command(
     changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
     settled = settle(recipe, None if config is None else Path(config), changes)
     limit = None if longest is None else duration(longest)
+    trackers = track.asked(track_ or [])
     folder = Path(out) if out else None
     if folder is not None and not dry_run:
         Run.check_free(folder)
@@ -75,7 +80,7 @@ def command(
     if dry_run:
         print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")
         return
-    more = {"budget": budget.to_json(), "origins": settled.changed}
+    more = {"budget": budget.to_json(), "origins": settled.changed, "track": trackers}
     record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
     run = Run.create(folder or default_folder(loaded.name), record)
     run.write_json("race.json", plan.to_json())
@@ -87,7 +92,7 @@ def command(
 
 def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console) -> dict[str, Any]:
     """Race where no winner is stored yet, train, finish. Ctrl-C leaves a run that `resume` goes on with."""
-    from convsmith.cli import finish
+    from convsmith.cli import finish, track
     from convsmith.search import run_race, train_run
     from convsmith.train import Bar
 
@@ -95,5 +100,6 @@ def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console) -> dict[s
         if not run.has("spec.json"):
             winner = run_race(run, plan, data, seed=seed, watch=Bar(screen, every_epoch=False))
             screen.print(f"chosen: [bold]{winner.name}[/bold]")
-        net, data = train_run(run, data, plan.recipe, seed=seed, watch=Bar(screen))
-        return finish.finish(run, net, data, screen)
+        with track.tracked(run, Bar(screen), screen) as watch:
+            net, data = train_run(run, data, plan.recipe, seed=seed, watch=watch)
+            return finish.finish(run, net, data, screen)
