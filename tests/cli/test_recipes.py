@@ -27,7 +27,7 @@ def test_all_are_listed_with_what_is_typical_and_their_source(cli: Cli) -> None:
     assert head.split() == ["recipe", "optimiser", "lr", "batch", "epochs", "schedule", "source"]
     assert [line.split()[0] for line in lines] == list(RECIPES)
     assert "alexnet_2012       sgd         0.01    128    90         plateau      Krizhevsky" in result.out
-    assert "fast               sgd         0.4     512    by images  linear       Ours" in result.out
+    assert "fast               muon        0.12    500    by images  linear       Ours" in result.out
 
 
 def test_one_is_shown_field_by_field_under_its_source(cli: Cli) -> None:
@@ -38,7 +38,7 @@ def test_one_is_shown_field_by_field_under_its_source(cli: Cli) -> None:
     rows = [line.split(maxsplit=2) for line in fields.splitlines()[1:]]
     assert [row[0] for row in rows] == list(FIELDS)
     for name, value, meaning in rows:
-        idle = name in ("eps", "alpha", "milestones", "every")
+        idle = name in ("eps", "alpha", "milestones", "every", "features")
         assert value == ("-" if idle else said(getattr(RECIPES["resnet_2015"], name)))
         assert meaning == FIELDS[name].meaning
 
@@ -65,7 +65,7 @@ def test_only_what_differs_is_compared(cli: Cli) -> None:
     assert json.loads(cli("recipes", "vgg_2014", "--diff", "alexnet_2012", "--json").out) == {
         "epochs": [74, 90], "batch": [256, 128],
     }  # fmt: skip
-    assert json.loads(cli("recipes", "fast", "--set", "lr=0.3", "--diff", "fast", "--json").out) == {"lr": [0.3, 0.4]}
+    assert json.loads(cli("recipes", "fast", "--set", "lr=0.3", "--diff", "fast", "--json").out) == {"lr": [0.3, 0.12]}
 
 
 def test_json_makes_the_recipes_again(cli: Cli) -> None:

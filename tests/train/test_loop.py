@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -98,6 +99,15 @@ def test_what_a_killed_run_logged_after_its_checkpoint_is_not_said_twice(
     run.log({"epoch": 2, "torn": True})
     train(make(), digits, short, seed=2, run=run)
     assert "torn" not in run.path("metrics.jsonl").read_text()
+
+
+def test_what_a_killed_run_had_no_time_to_log_is_logged_later(digits: Data, short: Recipe, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {})
+    with pytest.raises(Interrupted):
+        train(make(), digits, short, seed=2, run=run, watch=Stop(6))
+    run.path("metrics.jsonl").unlink()  # killed between the first checkpoint and the first line
+    train(make(), digits, short, seed=2, run=run)
+    assert [json.loads(line)["epoch"] for line in run.path("metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
 
 
 def test_ctrl_c_without_a_run_is_an_ordinary_interrupt(digits: Data, short: Recipe) -> None:

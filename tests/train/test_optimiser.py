@@ -256,5 +256,6 @@ def test_fused_is_left_where_the_device_has_none(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_has_its_optimiser(name: str) -> None:
     optimiser = make_optimiser(small(), RECIPES[name])
-    assert isinstance(optimiser, RMSPropTF if "net_v2" in name or "efficient" in name else torch.optim.SGD)
+    kinds = {"mobilenet_v2": RMSPropTF, "efficientnet_2019": RMSPropTF, "fast": Muon}
+    assert type(optimiser) is kinds.get(name, torch.optim.SGD)
     assert {group["lr"] for group in optimiser.param_groups} == {RECIPES[name].lr}

@@ -148,10 +148,10 @@ def test_every_recipe_augments_stored_images_to_the_network_s_side(name: str) ->
 
 def test_a_field_is_idle_where_its_schedule_or_optimiser_has_no_use_for_it() -> None:
     assert [name for name in FIELDS if Recipe().idle(name)] == [
-        "eps", "alpha", "milestones", "factor", "patience", "every",
+        "eps", "alpha", "milestones", "factor", "patience", "every", "features",
     ]  # fmt: skip
     mobilenet = RECIPES["mobilenet_v2"]
-    assert [name for name in FIELDS if mobilenet.idle(name)] == ["nesterov", "milestones", "patience"]
+    assert [name for name in FIELDS if mobilenet.idle(name)] == ["nesterov", "milestones", "patience", "features"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ NOTHING = {
     "optimiser": "sgd", "momentum": 0.9, "nesterov": False, "warmup": 0, "label_smoothing": 0, "ema": 0, "clip": 0,
     "canvas": 1, "shift": 0, "reflect": False, "flip": True, "alternate": False, "rotate": 0, "scale": 0,
     "area": (1, 1), "aspect": (1, 1), "colour_noise": 0, "jitter": 0, "policy": "none", "cutout": 0, "erase": 0,
-    "mixup": 0, "cutmix": 0, "start_side": 1, "whiten": False, "aux": 0.3, "decay": "all",
+    "mixup": 0, "cutmix": 0, "start_side": 1, "whiten": False, "class_weights": "none",
+    "sampling": "natural", "trains": "all", "gradual": 0, "lr_decay": 1, "l2_sp": 0, "aux": 0.3, "decay": "all",
 }  # fmt: skip
 """What a paper did not do, but for momentum 0.9 and the mirror, which all had."""
 

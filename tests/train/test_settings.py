@@ -82,7 +82,7 @@ def test_the_command_line_s_words_do_too(word: str, name: str, value: object) ->
     ("text", "message"),
     [
         ("momentun = 0.8", "{file}: a recipe has no field 'momentun'; did you mean 'momentum'? (it has name, epochs"),
-        ("[training]\nlr = 1", "{file}: a recipe has no field 'training' (it has name, epochs"),
+        ("[xyz]\nlr = 1", "{file}: a recipe has no field 'xyz' (it has name, epochs"),
         ('lr = "fast"', "{file}: lr must be above 0 and below 100, got 'fast'"),
         ("batch = 64.0", "{file}: batch must be an integer of at least 1, got 64.0"),
         ("nesterov = 1", "{file}: nesterov must be true or false, got 1"),
@@ -117,8 +117,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 def test_what_the_command_line_cannot_say_is_refused() -> None:
-    with pytest.raises(UnknownName, match=r"^a recipe has no field 'learning' "):
-        settle("default", None, {"learning": 3})
+    with pytest.raises(UnknownName, match=r"^a recipe has no field 'xyz' "):
+        settle("default", None, {"xyz": 3})
     with pytest.raises(UnknownName, match=r"^no recipe is called 'quick'"):
         settle("quick", None, {})
     with pytest.raises(SpecError, match=r"^lr must be above 0 and below 100, got 'fast'$"):

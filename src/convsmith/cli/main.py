@@ -10,7 +10,7 @@ import typer
 
 VERBS = (
     "list", "show", "draw", "chart", "compare", "diff", "claims", "eject",
-    "doctor", "pack", "recipes", "find-lr", "fit", "train", "resume", "evaluate", "predict", "report",
+    "doctor", "pack", "recipes", "find-lr", "fit", "train", "resume", "evaluate", "predict", "look", "report",
 )  # fmt: skip
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"

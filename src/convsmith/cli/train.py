@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def command(
     data: Annotated[
         str,
-        typer.Argument(help="A built-in set (digits, cifar10, ...), a folder of class folders, .zip, .tar or .csv."),
+        typer.Argument(help="A built-in set (digits, ...), a folder of class folders, .zip, .tar, .csv, or shards."),
     ],
     network: Annotated[
         str,
@@ -35,8 +35,15 @@ def command(
     init_from: Annotated[
         str | None, typer.Option(metavar="RUN", help="Start from a trained, shallower network's layers.")
     ] = None,
+    freeze: Annotated[
+        str | None, typer.Option(metavar="backbone|none", help="backbone: only a new head learns, on stored features.")
+    ] = None,
+    unfreeze: Annotated[
+        str | None, typer.Option(metavar="last:N|all", help="The head and the last N stages before it learn.")
+    ] = None,
     recipe: Annotated[
-        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
+        str | None,
+        typer.Option(autocompletion=complete_recipe, help="The training recipe; `default`, with --weights `finetune`."),
     ] = None,
     config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
     set_: Annotated[
@@ -51,14 +58,25 @@ def command(
         bool | None, typer.Option("--flip/--no-flip", help="Whether mirror images keep their class.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
+    split_seed: Annotated[
+        int | None, typer.Option(help="Seed of the splits alone, so that runs of several seeds share them.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cost, memory and time, and stop.")] = False,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
     cache: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Keep the decoded images there, so that they open at once.")
     ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Decode training images as they are needed.")] = False,
+    val: Annotated[str | None, typer.Option(metavar="DATA", help="With shards: other shards, or a folder.")] = None,
+    test: Annotated[str | None, typer.Option(metavar="DATA", help="With shards: other shards, or a folder.")] = None,
+    shard_cache: Annotated[str | None, typer.Option(metavar="FOLDER", help="Keep shards by URL there.")] = None,
     checkpoint_every: Annotated[
         str, typer.Option(metavar="N|TIME", help="Also within an epoch, every N steps or so often: 500, 10m.")
     ] = "10m",
+    track_: Annotated[
+        list[str] | None,
+        typer.Option("--track", metavar="tensorboard|mlflow|wandb", help="Record the training there, too."),
+    ] = None,
     precision: Annotated[
         str, typer.Option(metavar="auto|float32|bfloat16", help="auto: what a short measurement finds faster.")
     ] = "auto",
@@ -79,31 +97,44 @@ def command(
     import time
     from pathlib import Path
 
-    from convsmith.cli import carry, inputs, resume, say
+    from convsmith.cli import carry, inputs, resume, say, track
+    from convsmith.cli.learning import advised, learning
     from convsmith.cli.words import network_of, settings
+    from convsmith.spec.trace import trace
     from convsmith.train import Run
     from convsmith.train.runtime import connect, launch
     from convsmith.train.settings import settle
     from convsmith.train.setup import Setup
+    from convsmith.train.transfer import parts
 
     begun, runtime = time.perf_counter(), connect()
     with runtime.together():
         screen = say.console(quiet=not runtime.main)
-        changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
-        chosen = settle(recipe, None if config is None else Path(config), changes)
+        changes = settings(set_ or []) | ({} if flip is None else {"flip": flip}) | learning(freeze, unfreeze)
+        base = "finetune" if weights is not None and recipe is None and config is None else recipe
+        chosen = settle(base, None if config is None else Path(config), changes)
         carry.check_shards(sharded, runtime)
+        trackers = track.asked(track_ or [], runtime)
         described, every = network_of(network), carry.every(checkpoint_every)
         folder = Path(out) if out else None
         if not dry_run and carry.continues(folder, runtime):
             resume.go_on(Run.open(Path(out or "")), runtime, json_)
             return
-        options: dict[str, Any] = {"channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
-        if cache is not None:
-            options |= inputs.packed_as(cache, described, side, chosen.recipe)
+        options: dict[str, Any] = {
+            "channels": channels,
+            "seed": seed if split_seed is None else split_seed,
+            "skip_unreadable": skip_unreadable,
+        }
+        where = {"cache": cache, "val": val, "test": test, "shard_cache": shard_cache}
+        options |= inputs.sourced(data, described, side, chosen.recipe, stream=stream, **where)
         with runtime.first():
             loaded = inputs.load_data(data, screen, **options)
         described = inputs.fitted(described, loaded, side)
+        chosen, why = advised(chosen, len(loaded.train)) if weights is not None else (chosen, "")
+        if why:
+            screen.print(why, markup=False, highlight=False)
         settled = chosen.recipe.settled(len(loaded.train), loaded.flip)
+        parts(trace(described), settled)  # refuses stages that are not there
         start = carry.start(described, weights, init_from)  # refused before there is a run
         asked = carry.Asked(precision, threads, checkpointing)
         execution = carry.execution(described, loaded, settled, runtime, screen, asked)
@@ -113,7 +144,8 @@ def command(
         if dry_run:
             carry.dry(plan, runtime, json_)
             return
-        more = start | {"setup": setup.to_json(), "origins": chosen.changed, "launch": launch()}
+        more = start | {"transfer": why, "setup": setup.to_json(), "origins": chosen.changed, "launch": launch()}
+        more["track"] = trackers
         record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, **more)
         run = carry.create(folder, record, described, runtime)
         inputs.ended(go_on(run, loaded, seed, screen, runtime), screen, begun, json_)
@@ -121,11 +153,11 @@ def command(
 
 def go_on(run: Any, data: Any, seed: int, screen: Any, runtime: Runtime) -> dict[str, Any]:
     """Train to the end and finish. A stop leaves a run that `resume` goes on with."""
-    from convsmith.cli import finish
+    from convsmith.cli import finish, track
     from convsmith.search import train_run
     from convsmith.train import Bar, Recipe, Silent
 
-    watch = Bar(screen) if runtime.main else Silent()
-    with finish.resumable(run, screen, runtime):
-        net, data = train_run(run, data, Recipe.from_json(run.about["recipe"]), seed=seed, watch=watch, runtime=runtime)
+    recipe, visible = Recipe.from_json(run.about["recipe"]), Bar(screen) if runtime.main else Silent()
+    with finish.resumable(run, screen, runtime), track.tracked(run, visible, screen, runtime) as watch:
+        net, data = train_run(run, data, recipe, seed=seed, watch=watch, runtime=runtime)
         return finish.finish(run, net, data, screen, runtime)

@@ -18,6 +18,7 @@ from convsmith.views.memory import MemoryPlan, stages
 from convsmith.views.memory.report import PHASES
 from convsmith.views.painter import COLOURS
 from convsmith.views.receptive_field import receptive_field
+from convsmith.views.stages import trunk
 from convsmith.views.svg import text_width
 from convsmith.views.units import short
 
@@ -94,18 +95,6 @@ def field_rows(graph: Graph) -> list[dict[str, Any]]:
                 "rows": field.rows.size, "cols": field.cols.size, "size": max(field.size), "least": max(field.least),
                 "jump": float(max(field.rows.jump, field.cols.jump)), "whole": field.whole, "trunk": index in always,
             })  # fmt: skip
-    return found
-
-
-def trunk(graph: Graph) -> set[int]:
-    """Rows that no path from the image to the output leads past."""
-    rows = [(index, row) for index, row in enumerate(graph.rows) if row.tap is None]
-    reader = {source: index for index, row in rows for source in row.inputs}  # the last one stays
-    found, reach = set(), reader[INPUT]
-    for index, _ in rows:
-        if reach <= index:
-            found.add(index)
-        reach = max(reach, reader.get(index, 0))
     return found
 
 

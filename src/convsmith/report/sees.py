@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from convsmith.report.chart_file import DARK, LIGHT, PNG_SCALE, Ground
 from convsmith.report.extras import need
-from convsmith.report.network_charts import trunk
 from convsmith.spec.errors import DataError, UnknownName, nearest
 from convsmith.spec.signature import Pair
 from convsmith.spec.trace import Graph
@@ -18,6 +17,7 @@ from convsmith.views.printable import printable
 from convsmith.views.reading import places
 from convsmith.views.receptive_field import Axis, Field, receptive_field
 from convsmith.views.region import Box, region
+from convsmith.views.stages import trunk
 from convsmith.views.svg import FONT, caption, text_width
 
 COLOURS = ("#e0482f", "#1d8cf0", "#12a150", "#e0a000", "#9a52d6", "#0aa5b5", "#d4408f")

@@ -7,7 +7,7 @@ Every step is in the run folder before the next begins, so that an interrupted j
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import LARGEST, Entry, race, race_epochs, rungs
 from convsmith.spec.errors import RunError
 from convsmith.train import Recipe, Run, Watch, train
+from convsmith.train.normalisation import as_trained
 from convsmith.train.runtime import Runtime, Solo
 from convsmith.train.setup import Setup
 from convsmith.train.sharding import unsharded
@@ -129,10 +130,12 @@ def train_run(
     network, runtime = run.network, runtime or Solo()
     assert isinstance(network.side, int)  # networks that train here are square
     data = data.resized(network.side)
+    if (source := run.about.get("weights")) is not None:
+        data = replace(data, preprocess=as_trained(data.preprocess, network.name, source))
     if runtime.main:
         run.update(data=run.about["data"] | {"preprocess": data.preprocess.to_json()})
     net = build(network, seed=seed)
-    if (source := run.about.get("weights")) is not None and not run.begun:
+    if source is not None and not run.begun:
         # a checkpoint holds them already, so that the file may have gone
         start_from(net, source, run.about.get("weights_sha256"))
     if (shallower := run.about.get("init_from")) is not None and not run.begun:

@@ -35,3 +35,12 @@ def check_parts(net: nn.Module, images: int, batches: int, runtime: Runtime, syn
             f"a step has {images // batches} images, too few for {runtime.size} processes{norm}: "
             f"start fewer, or say --set batch={least * runtime.size} or more"
         )
+
+
+def check_thaw(recipe: Recipe, runtime: Runtime) -> None:
+    """Raise TrainingError where several processes would average gradients of what has not thawed."""
+    if recipe.gradual and runtime.size > 1:
+        raise TrainingError(
+            "gradual unfreezing works in one process: start without torchrun, or say --set gradual=0 with "
+            "--set trains=last:2"
+        )

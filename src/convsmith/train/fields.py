@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convsmith.train.kinds import Choice, Flag, Kind, Number, Optional, Rising, Text, Whole
+from convsmith.train.kinds import Choice, Flag, Kind, Number, Optional, Rising, Stages, Text, Whole
 
 SHARE = Number(0, 1)  # of 0 to below 1
 WITH_ONE = Number(0, 1, "[]")
@@ -76,6 +76,23 @@ FIELDS: dict[str, Field] = {
     "cutmix": Field(Number(0, 100), "alpha by which a rectangle of one image goes into another; 0: off"),
     "start_side": Field(Number(0, 1, "(]"), "share of the side at which training begins, to grow to 1"),
     "whiten": Field(Flag(), "first convolution set to whiten patches of the images and kept, but for its bias"),
+    "class_weights": Field(
+        Choice(("none", "balanced", "effective")),
+        "weight of a class in the loss: 1, or by 1 / its images, or by their effective number",
+        "sampling",
+        ("natural",),
+    ),
+    "sampling": Field(Choice(("natural", "balanced")), "images of an epoch: each one once, or as many of every class"),
+    "trains": Field(Stages(), "which stages learn; the others are frozen"),
+    "features": Field(
+        Choice(("cached", "fresh")),
+        "what a head alone learns on: features kept, unaugmented, or computed anew",
+        "trains",
+        ("head",),
+    ),
+    "gradual": Field(Whole(0), "epochs until one more stage thaws, from the back; 0: all at once"),
+    "lr_decay": Field(Number(0, 1, "(]"), "a stage's rate is that of the one behind it times this"),
+    "l2_sp": Field(Number(0, 100), "pull of the body to its start (L2-SP), in place of its decay; 0: off"),
 }
 """Every field of `Recipe`, in its order."""
 

@@ -24,13 +24,13 @@ from convsmith.data.augment import Mix
 from convsmith.nn import Net
 from convsmith.spec.errors import DataError, SpecError, TrainingError
 from convsmith.spec.signature import positive_size
+from convsmith.train.imbalance import balanced_draw, class_weights
 from convsmith.train.keys import order, seed_step
 from convsmith.train.loss import loss_of
 from convsmith.train.lr_curve import STOP, descended, smooth
-from convsmith.train.optimiser import make_optimiser
+from convsmith.train.prepare import begun, optimiser_of
 from convsmith.train.randomness import same_randomness
 from convsmith.train.recipe import Recipe
-from convsmith.train.whiten import whiten
 
 Progress = Callable[[int, int, float, float], None]
 """Called as progress(done, steps, lr, loss) after each step."""
@@ -88,13 +88,16 @@ def find_lr(
     with same_randomness(), torch.inference_mode(False), torch.enable_grad():
         known = {id(net.network): net.network, id(net.graph): net.graph}  # values: no need to copy them
         trial, steered = copy.deepcopy((net, optimiser), known)
-        if steered is None:
-            if recipe.whiten:
-                whiten(trial, data.train.images, data.preprocess)
-            steered = make_optimiser(trial, recipe)
         trial.train()
+        if steered is None:
+            freezer = begun(trial, data, recipe)
+            steered = optimiser_of(trial, recipe, freezer)
+            freezer.begin(0)
         rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
-        losses = list(_losses(trial, steered, _batches(net, data, recipe, seed), rates, recipe, progress))
+        weights = class_weights(recipe, data.train.labels, data.classes)
+        if weights is not None:
+            weights = weights.to(next(trial.parameters()).device)
+        losses = list(_losses(trial, steered, _batches(net, data, recipe, seed), rates, recipe, progress, weights))
     smoothed = smooth(losses)
     found = descended(rates[: len(losses)], losses, smoothed, _chance(net, data, recipe))
     return LrCurve(tuple(rates[: len(losses)]), tuple(losses), tuple(smoothed), found, len(losses) < steps)
@@ -107,13 +110,14 @@ def _losses(
     rates: list[float],
     recipe: Recipe,
     progress: Progress | None,
+    weights: Tensor | None,
 ) -> Iterator[float]:
     """The loss of each step, up to the highest rate or the step before the loss diverged."""
     first = optimiser.param_groups[0]["lr"]
     ratios = [group["lr"] / first if first else 1.0 for group in optimiser.param_groups]
     average, weight, best = 0.0, 0.0, math.inf
     for step, (lr, (images, targets)) in enumerate(zip(rates, batches, strict=False)):
-        loss, _ = loss_of(net(images), targets, recipe.label_smoothing, recipe.aux)
+        loss, _ = loss_of(net(images), targets, recipe.label_smoothing, recipe.aux, weights)
         value = loss.item()
         if not math.isfinite(value):
             if step == 0:
@@ -142,9 +146,12 @@ def _batches(net: Net, data: Data, recipe: Recipe, seed: int) -> Iterator[tuple[
     device = next(net.parameters()).device
     augment, mix, train, epoch = recipe.augment(data.side), Mix(recipe.mixup, recipe.cutmix), data.train, 0
     while True:
-        parts = torch.tensor_split(order(len(train), seed, epoch), math.ceil(len(train) / recipe.batch))
-        for step, index in enumerate(parts):
-            images = augment(train.images[index], index, seed=seed, epoch=epoch).to(device)
+        every = order(len(train), seed, epoch)
+        if recipe.sampling == "balanced":
+            every = balanced_draw(train.labels, len(data.classes), seed=seed, epoch=epoch)[every]
+        for step, keys in enumerate(torch.tensor_split(every, math.ceil(len(train) / recipe.batch))):
+            index = keys % len(train)
+            images = augment(train.images[index], keys, seed=seed, epoch=epoch).to(device)
             labels = train.labels[index].to(device)
             images, targets = mix(images, labels, len(data.classes), seed=seed, epoch=epoch, step=step)
             seed_step(seed, epoch, step, 0)
@@ -162,6 +169,10 @@ def _check(data: Data, recipe: Recipe, lowest: float, highest: float, steps: int
         raise SpecError(f"find-lr: rates must grow from above 0 to a finite end, got {lowest:g} to {highest:g}")
     if positive_size("find-lr: steps", steps) < FEWEST:
         raise SpecError(f"find-lr: {steps} steps make no curve, take {FEWEST} or more (100 are usual)")
+    if data.outside is not None:
+        raise DataError(
+            f"{data.name} does not stay in memory, and find-lr looks at its training images; give it as many as fit"
+        )
     if len(data.classes) < 2:
         raise DataError(f"{data.name} has one class: its loss is the same at every learning rate; add another class")
     if len(data.train) < recipe.batch:

@@ -44,6 +44,20 @@ class Flag(Kind):
 
 
 @dataclass(frozen=True)
+class Stages(Kind):
+    """Which stages of a network, counted from the back."""
+
+    wanted: str = "all, head or last:N with N of at least 1"
+
+    def holds(self, value: Any) -> bool:
+        """Whether this names stages."""
+        if not isinstance(value, str):
+            return False
+        word, _, count = value.partition(":")
+        return value in ("all", "head") or (word == "last" and count.isascii() and count.isdigit() and int(count) > 0)
+
+
+@dataclass(frozen=True)
 class Whole(Kind):
     """An integer of at least `low`."""
 

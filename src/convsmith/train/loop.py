@@ -15,18 +15,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from convsmith.data import Data
-from convsmith.data.feed import Feed, Memory
+from convsmith.data.feed import Feed
 from convsmith.nn import Net
 from convsmith.train import faults
 from convsmith.train.evaluate import loss_and_top1
+from convsmith.train.features import cacheable, cached
+from convsmith.train.imbalance import epoch_order
 from convsmith.train.keys import order
 from convsmith.train.loss import loss_of
 from convsmith.train.optimiser import make_optimiser
 from convsmith.train.position import Position
-from convsmith.train.prepare import prepared, released
+from convsmith.train.prepare import on_features, prepared, released
 from convsmith.train.recipe import Recipe
 from convsmith.train.run import Run
 from convsmith.train.runtime import Runtime, Solo
@@ -71,6 +72,9 @@ def train(
     stepper = prepared(net, data, recipe, setup, runtime, seed=seed)
     saver = Saver(run, stepper.state, runtime, setup.every, setup.sharded)
     at = saver.restore(watch)
+    if cacheable(net, data, recipe, runtime):
+        data = cached(net, data, stepper.execution, watch)
+        stepper = on_features(stepper, net, data)
     loop = Loop(stepper, data, saver, at, watch)
     watch.start(title, loop.steps, at.epoch * loop.batches + at.step)
     try:
@@ -123,11 +127,14 @@ class Loop:
         """The rest of the epoch, a step at a time; whether a stop was asked for."""
         at, stepper, runtime = self.at, self.stepper, self.stepper.runtime
         feed = self._feed(side_at(stepper.recipe, self.data.side, at.epoch))
-        whole = torch.tensor_split(feed.order(stepper.seed, at.epoch), self.batches)[at.step :]
+        sampling, classes = stepper.recipe.sampling, len(self.data.classes)
+        every = epoch_order(feed, sampling, classes, seed=stepper.seed, epoch=at.epoch)
+        whole = torch.tensor_split(every, self.batches)[at.step :]
         parts = [stepper.part(index) for index in whole]
         tally = Tally(at, stepper.device, runtime)
         means, begun = (0.0, 0.0), time.perf_counter()
         stepper.model.train()
+        stepper.freezer.begin(at.epoch)
         for index, batch in zip(whole, feed.batches(parts, seed=stepper.seed, epoch=at.epoch), strict=True):
             step = at.epoch * self.batches + at.step
             lr = stepper.state.schedule.lr(step)
@@ -159,9 +166,9 @@ class Loop:
     def _feed(self, side: int) -> Feed:
         """Training images at this side; the same feed as before while the side stays."""
         if self._fed is None or self._fed[0] != side:
-            recipe, device = self.stepper.recipe, self.stepper.device
-            stored = self.data.resized(self.data.side, recipe.canvas).train
-            self._fed = side, Memory(stored, recipe.augment(side, self.data.side), **where_to(stored.images, device))
+            recipe = self.stepper.recipe
+            augment = recipe.augment(side, self.data.side)
+            self._fed = side, self.data.feed(augment, recipe.canvas, self.stepper.device)
         return self._fed[1]
 
     def _looks(self, step: int) -> bool:
@@ -187,7 +194,7 @@ class Loop:
         stepper.runtime.align(state.net)
         with state.ema.applied(state.net) if state.ema is not None else nullcontext():
             loss, top1 = loss_and_top1(
-                state.net, self.data.val, self.data.preprocess, stepper.runtime, stepper.execution
+                stepper.judged or state.net, self.data.val, self.data.preprocess, stepper.runtime, stepper.execution
             )
         done = (at.epoch + 1) * self.batches
         return {
@@ -201,14 +208,6 @@ class Loop:
             "images_per_s": at.seen / at.seconds,
             "seconds": at.seconds,
         }
-
-
-def where_to(images: Tensor, device: torch.device) -> dict[str, Any]:
-    """Arguments of `Memory`: images live on a GPU if they take a quarter of it at most, else a thread works ahead."""
-    if device.type != "cuda":
-        return {}
-    room = torch.cuda.get_device_properties(device).total_memory
-    return {"device": str(device)} if images.nbytes <= room / 4 else {"depth": 2}
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:

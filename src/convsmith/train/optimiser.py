@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,14 @@ from convsmith.train.rmsprop import RMSPropTF
 Groups = list[dict[str, Any]]
 
 
-def make_optimiser(net: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
+def make_optimiser(
+    net: nn.Module,
+    recipe: Recipe,
+    *,
+    fused: bool = False,
+    rates: Mapping[str, float] | None = None,
+    anchored: Collection[str] = (),
+) -> torch.optim.Optimizer:
     """The optimiser of a recipe over the network's named parameters.
 
     sgd         torch's; momentum without dampening, as in the papers
@@ -26,25 +33,30 @@ def make_optimiser(net: nn.Module, recipe: Recipe, *, fused: bool = False) -> to
 
     `decay` "weights" spares what has one axis, which are biases and norms; "all" spares nothing. `fused` takes torch's
     fused kernels where this optimiser has them for this device and dtype; the results differ by rounding at most.
+
+    `rates` are shares of the learning rate by parameter, each 1 if there are none; a group has its own as `share`, and
+    who sets its `lr` multiplies by it. `anchored` parameters are pulled elsewhere, and do not decay.
     """
-    groups = list(_groups(net, recipe))
+    groups = list(_groups(net, recipe, rates or {}, anchored))
     return MAKERS[recipe.optimiser](groups, recipe, fused)
 
 
-def _groups(net: nn.Module, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """What decays, then what does not; for muon, what it turns before both. No group is empty."""
-    found: dict[tuple[bool, bool], list[tuple[str, Tensor]]] = {}
+def _groups(
+    net: nn.Module, recipe: Recipe, rates: Mapping[str, float], anchored: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """What decays, then what does not; for muon, what it turns before both; the largest rates first. None is empty."""
+    found: dict[tuple[bool, bool, float], list[tuple[str, Tensor]]] = {}
     for name, weight in net.named_parameters():
         if weight.requires_grad:
             turned = recipe.optimiser == "muon" and weight.ndim == 4 and weight.shape[1] > 1
-            decays = recipe.decay == "all" or weight.ndim > 1
-            found.setdefault((turned, decays), []).append((name, weight))
-    for turned, decays in sorted(found, reverse=True):
-        extra = {"orthogonal": turned} if recipe.optimiser == "muon" else {}
+            decays = (recipe.decay == "all" or weight.ndim > 1) and name not in anchored
+            found.setdefault((turned, decays, rates.get(name, 1.0)), []).append((name, weight))
+    for turned, decays, share in sorted(found, reverse=True):
         yield {
-            "params": found[turned, decays],
+            "params": found[turned, decays, share],
             "weight_decay": recipe.weight_decay if decays else 0.0,
-            **extra,
+            **({"orthogonal": turned} if recipe.optimiser == "muon" else {}),
+            **({"lr": recipe.lr * share, "share": share} if share != 1 else {}),
         }
 
 

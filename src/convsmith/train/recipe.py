@@ -60,6 +60,13 @@ class Recipe:
     cutmix: float = 0.0
     start_side: float = 1.0
     whiten: bool = False
+    class_weights: str = "none"
+    sampling: str = "natural"
+    trains: str = "all"
+    features: str = "cached"
+    gradual: int = 0
+    lr_decay: float = 1.0
+    l2_sp: float = 0.0
 
     def __post_init__(self) -> None:
         for name, field in FIELDS.items():
@@ -68,6 +75,8 @@ class Recipe:
                 raise SpecError(f"recipe: {name} must be {field.kind.wanted}, got {value!r}")
         if self.schedule == "steps" and not self.milestones:
             raise SpecError("recipe: schedule steps wants milestones, such as 0.5,0.75 (shares of the training)")
+        if self.whiten and (self.trains != "all" or self.gradual or self.l2_sp):
+            raise SpecError("recipe: whiten begins a network anew, so nothing of it can be kept: say whiten=false")
 
     def idle(self, name: str) -> bool:
         """Whether a field has no effect beside the others, as `milestones` in a cosine."""

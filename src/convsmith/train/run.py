@@ -7,7 +7,7 @@ checkpoint.safetensors   where training stands (weights, their average, the opti
 checkpoint.previous.safetensors  the one before
 weights.safetensors      the trained weights
 race.json                how `fit` chose (fit only)
-test.json, measured.json, export.json, model.onnx, card.md, report.html
+test.json, measured.json, export.json, model.onnx, card.md, report.html, look.html
 """
 
 from __future__ import annotations

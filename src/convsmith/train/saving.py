@@ -34,7 +34,7 @@ class Saver:
         at = Position() if content is None else self.state.restore(content)
         if content is not None and content.notice:
             watch.note(content.notice)
-        if self.run is not None and self.runtime.main and self.run.has("metrics.jsonl"):
+        if self.run is not None and self.runtime.main and (at.history or self.run.has("metrics.jsonl")):
             self.run.rewrite_log(at.history)
         return at
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convsmith.spec.errors import RunError
+from convsmith.train.anchor import Anchor
 from convsmith.train.checkpoint import Content
 from convsmith.train.ema import Ema
 from convsmith.train.position import Position
@@ -21,7 +22,7 @@ from convsmith.train.sharding import placed, whole
 class State:
     """The network, and what steps it: any optimiser whose state is tensors and plain values by parameter.
 
-    Tensors are named by the network's own names: model.NAME, ema.NAME, optimiser.NAME.KEY.
+    Tensors are named by the network's own names: model.NAME, ema.NAME, start.NAME (of the anchor), optimiser.NAME.KEY.
     """
 
     net: nn.Module
@@ -30,12 +31,15 @@ class State:
     scaler: torch.amp.GradScaler
     ema: Ema | None
     classes: tuple[str, ...]
+    anchor: Anchor | None = None
 
     def gather(self, at: Position) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Whole tensors on the CPU and plain data. Where parameters are sharded, every process has to ask."""
         tensors = {f"model.{name}": whole(tensor) for name, tensor in self.net.state_dict().items()}
         if self.ema is not None:
             tensors |= {f"ema.{name}": whole(tensor) for name, tensor in self.ema.average.items()}
+        if self.anchor is not None:
+            tensors |= {f"start.{name}": whole(tensor) for name, tensor in self.anchor.start.items()}
         plain: dict[str, dict[str, Any]] = {}
         for name, _, state in self._steps():
             for key, value in state.items():
@@ -68,6 +72,9 @@ class State:
                 for name, tensor in self.ema.average.items():
                     tensor.copy_(placed(tensors[f"ema.{name}"], tensor))
                 self.ema.step = meta["ema_step"]
+            if self.anchor is not None:
+                for name, tensor in self.anchor.start.items():
+                    tensor.copy_(placed(tensors[f"start.{name}"], tensor))
         self._restore_optimiser(tensors, meta["optimiser"])
         self.schedule.load(meta["schedule"])
         if meta["scaler"]:

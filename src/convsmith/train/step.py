@@ -15,6 +15,7 @@ from convsmith.train.loss import loss_of
 from convsmith.train.recipe import Recipe
 from convsmith.train.runtime import Runtime
 from convsmith.train.state import State
+from convsmith.train.transfer import Freezer
 
 
 @dataclass
@@ -28,6 +29,11 @@ class Stepper:
     execution: Execution
     runtime: Runtime
     seed: int
+    freezer: Freezer
+    judged: nn.Module | None = None
+    """What is validated, if not the whole network."""
+    weights: Tensor | None = None
+    """Of the classes in the loss, float32 (classes,), on the device."""
 
     @property
     def device(self) -> torch.device:
@@ -56,7 +62,7 @@ class Stepper:
         seed_step(self.seed, epoch, step, self.runtime.rank)
         with self.execution.autocast():
             out = self.model(self.preprocess.normalise(images))
-        loss, logits = loss_of(out, targets, recipe.label_smoothing, recipe.aux)
+        loss, logits = loss_of(out, targets, recipe.label_smoothing, recipe.aux, self.weights)
         return loss, (logits.argmax(1) == labels).sum()
 
     def update(self, loss: Tensor, share: float, lr: float) -> None:
@@ -67,12 +73,15 @@ class Stepper:
         """
         state, optimiser, scaler = self.state, self.state.optimiser, self.state.scaler
         for group in optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("share", 1.0)
         optimiser.zero_grad(set_to_none=True)
         weight = share * self.runtime.size
         scaler.scale(loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
-        if self.recipe.clip:
+        if self.recipe.clip or state.anchor is not None:
             scaler.unscale_(optimiser)
+        if state.anchor is not None:
+            state.anchor.pull(state.net)
+        if self.recipe.clip:
             torch.nn.utils.clip_grad_norm_(state.net.parameters(), self.recipe.clip)
         scaler.step(optimiser)
         scaler.update()

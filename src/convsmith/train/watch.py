@@ -34,6 +34,9 @@ class Watch(ABC):
     def stop(self) -> None:
         """The training ended or was interrupted."""
 
+    def work(self, title: str, done: int, total: int) -> None:  # noqa: B027 - most have nothing to tell
+        """Something else than steps goes on, `done` of `total` so far; by default nobody is told."""
+
 
 class Silent(Watch):
     """Nobody watches."""
@@ -82,6 +85,20 @@ class Bar(Watch):
         if self._progress is not None:
             said = f"epoch {epoch} · loss {loss:.3f} · top-1 {top1:.1%} · {images_per_s:,.0f} img/s"
             self._progress.update(self._task, advance=1, said=said)
+
+    def work(self, title: str, done: int, total: int) -> None:
+        """Draw a bar of its own, and take it away at the end."""
+        if self._progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+            self._progress = Progress(
+                *columns, TimeRemainingColumn(), console=self.console, transient=True,
+                disable=not self.console.is_terminal,
+            )  # fmt: skip
+            self._progress.start()
+            self._task = self._progress.add_task(title, total=total)
+        self._progress.update(self._task, completed=done)
+        if done >= total:
+            self.stop()
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Print a line where there is no bar to look at."""
