@@ -44,7 +44,7 @@ def layer_costs(layers: Sequence[dict[str, Any]]) -> str:
         )
         for index, (column, title) in enumerate(COLUMNS)
     ]
-    return _svg(alt.hconcat(*charts, spacing=22))
+    return inline(alt.hconcat(*charts, spacing=22))
 
 
 def curve(rows: Sequence[dict[str, Any]], columns: dict[str, str], *, percent: bool = False, title: str) -> str:
@@ -65,7 +65,7 @@ def curve(rows: Sequence[dict[str, Any]], columns: dict[str, str], *, percent: b
     chart = alt.Chart(alt.InlineData(values=points)).mark_line(strokeWidth=2, **mark)
     value = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=False))
     epoch = alt.X("epoch:Q", axis=alt.Axis(title="epoch", tickMinStep=1, grid=False, format="d"))
-    return _svg(chart.encode(x=epoch, y=value, color=colour).properties(title=title, width=260, height=170))
+    return inline(chart.encode(x=epoch, y=value, color=colour).properties(title=title, width=260, height=170))
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
@@ -92,7 +92,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
         numbers = base.transform_filter("datum.count > 0").mark_text(fontSize=11)
         chart = chart + numbers.encode(text=alt.Text("count:Q"), color=ink)
     size = alt.Step(side)
-    return _svg(chart.properties(width=size, height=size))
+    return inline(chart.properties(width=size, height=size))
 
 
 def _by_block(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -122,7 +122,8 @@ def _json(value: Any) -> str:
     return json.dumps(value)
 
 
-def _svg(chart: Any) -> str:
+def inline(chart: Any) -> str:
+    """A chart as SVG text in the look of the pages."""
     look = {
         "background": "white",
         "font": FONT,

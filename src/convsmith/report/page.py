@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from convsmith.report.card import file_of
 from convsmith.report.extras import need
 from convsmith.report.folder import RunFiles, blaming, read_folder
 from convsmith.report.numbers import budget_verdict, concentration, limits, percent, quantity, wilson
+from convsmith.report.templates import fill
 from convsmith.spec.errors import RunError
 from convsmith.spec.files import write_whole
 from convsmith.views.card import card_facts
@@ -38,18 +38,12 @@ def write_report(folder: Path) -> Path:
 
 def render(files: RunFiles) -> str:
     """The page's HTML. Every string of the run is escaped."""
-    jinja2 = need("jinja2")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"quantity": quantity, "percent": percent}
-    template = environment.from_string(package_files("convsmith.report").joinpath("report.html").read_text("utf-8"))
     context = _head(files) | _cost(files) | _race(files) | _training(files) | _test(files) | _data(files)
     try:
-        page: str = template.render(context, safe=need("markupsafe").Markup, file_of=file_of, rule=RULE)
-    except (jinja2.UndefinedError, TypeError, ValueError) as error:
+        helpers = {"file_of": file_of, "rule": RULE}
+        return fill("report.html", context | helpers, {"quantity": quantity, "percent": percent})
+    except (need("jinja2").UndefinedError, TypeError, ValueError) as error:
         raise RunError(f"{files.folder}: a file of this run lacks a field that the report shows ({error})") from None
-    return page
 
 
 def _head(files: RunFiles) -> dict[str, Any]:
@@ -130,7 +124,8 @@ def _test(files: RunFiles) -> dict[str, Any]:
     if test is None:
         return {"test": None, "confusion": ""}
     with blaming(files.folder / "test.json"):
-        low, high = wilson(test["top1"], test["n"])
+        interval = test.get("interval")
+        low, high = (interval["low"], interval["high"]) if interval else wilson(test["top1"], test["n"])
         if len(test["confusion"]) != len(test["classes"]):
             raise ValueError(f"{len(test['confusion'])} rows of confusion for {len(test['classes'])} classes")
         chart = charts.confusion(test["confusion"], list(map(str, test["classes"])))

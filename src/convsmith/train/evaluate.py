@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convsmith.data import ImageSet, Preprocess
+from convsmith.spec.errors import DataError
 from convsmith.train.execution import Execution
+from convsmith.train.judge import Asked, Evaluation, judge, per_class
 from convsmith.train.runtime import Runtime, Solo
 from convsmith.train.sharding import in_step
+from convsmith.train.statistics import RESAMPLES
+
+__all__ = ["Evaluation", "evaluate", "judge", "logits_of", "loss_and_top1", "per_class"]
 
 BATCH = 256
-SHOWN = 12
-"""How many mistakes are kept as pictures."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Result on `n` images. `confusion[i][j]` counts images of class i taken for class j; rates are 0..1.
-
-    `top5` is None with five classes or fewer. A class without images has precision, recall and F1 of None where 0 / 0.
-    """
-
-    split: str
-    n: int
-    top1: float
-    top5: float | None
-    loss: float
-    classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    per_class: tuple[dict[str, Any], ...]
-    mistakes: tuple[dict[str, Any], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {**vars(self), "confusion": [list(row) for row in self.confusion]}
 
 
 def evaluate(
@@ -51,44 +28,20 @@ def evaluate(
     classes: tuple[str, ...],
     split: str,
     runtime: Runtime | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Evaluation:
     """Everything that a report says about a split; mistakes come most confident first.
 
-    Processes share the work, and each gets the whole result, the same as one process alone would.
+    Processes share the work, and each gets the whole result, the same as one process alone would. `resamples` and
+    `seed` are of the bootstrap. Raises DataError for an empty set and for images of another channel count.
     """
-    logits = logits_of(net, images, preprocess, runtime)
-    probabilities, labels = logits.softmax(1), images.labels
-    predicted = logits.argmax(1)
-    confusion = torch.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2).view(len(classes), -1)
-    top5 = None
-    if len(classes) > 5:
-        top5 = float((logits.topk(5, 1).indices == labels[:, None]).any(1).double().mean())
-    return Evaluation(
-        split,
-        len(images),
-        float((predicted == labels).double().mean()),
-        top5,
-        float(F.cross_entropy(logits.double(), labels)),
-        classes,
-        tuple(tuple(row) for row in confusion.tolist()),
-        per_class(confusion, classes),
-        _mistakes(images, probabilities, predicted, classes),
-    )
-
-
-def per_class(confusion: Tensor, classes: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
-    """Precision, recall, F1 and n of each class from a confusion matrix (true, predicted)."""
-    right, true, taken = confusion.diag().tolist(), confusion.sum(1).tolist(), confusion.sum(0).tolist()
-    return tuple(
-        {
-            "class": name,
-            "precision": _rate(right[i], taken[i]),
-            "recall": _rate(right[i], true[i]),
-            "f1": _rate(2 * right[i], true[i] + taken[i]),
-            "n": true[i],
-        }
-        for i, name in enumerate(classes)
-    )
+    _readable(images, preprocess, split)
+    # in float64 no two logits that differ get the same probability, and the loss is the logits' own
+    probabilities = logits_of(net, images, preprocess, runtime).double().softmax(1)
+    asked = Asked(split, images.labels, images.names, classes, images.images.__getitem__)
+    return judge(probabilities, asked, resamples=resamples, seed=seed)
 
 
 def loss_and_top1(
@@ -142,31 +95,12 @@ def _answers(net: nn.Module, preprocess: Preprocess, images: Tensor, execution: 
     return net(preprocess.normalise(images.to(own.device)))  # type: ignore[no-any-return]
 
 
-def _mistakes(
-    images: ImageSet, probabilities: Tensor, predicted: Tensor, classes: tuple[str, ...]
-) -> tuple[dict[str, Any], ...]:
-    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
-    wrong = (predicted != images.labels).nonzero()[:, 0]
-    wrong = wrong[confidence[wrong].argsort(descending=True, stable=True)][:SHOWN]
-    return tuple(
-        {
-            "name": images.names[i],
-            "label": classes[int(images.labels[i])],
-            "predicted": classes[int(predicted[i])],
-            "confidence": round(float(confidence[i]), 4),
-            "png": _png(images.images[i]),
-        }
-        for i in wrong.tolist()
-    )
-
-
-def _png(image: Tensor) -> str:
-    from torchvision.transforms.v2.functional import to_pil_image
-
-    buffer = io.BytesIO()
-    to_pil_image(image).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def _rate(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _readable(images: ImageSet, preprocess: Preprocess, split: str) -> None:
+    if not len(images):
+        raise DataError(f"{split} holds no images, so there is nothing to evaluate; choose another split or set")
+    if images.images.shape[1] != preprocess.channels:
+        got, wanted = images.images.shape[1], preprocess.channels
+        raise DataError(
+            f"{split}: the images have {got} channel{'s' * (got != 1)} and the network reads {wanted}; load them again "
+            f"with channels={wanted}"
+        )

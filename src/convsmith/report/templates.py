@@ -1,0 +1,25 @@
+"""The pages' templates: one look, and every value escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from convsmith.report.extras import need
+
+
+def fill(name: str, values: Mapping[str, Any], filters: Mapping[str, Any]) -> str:
+    """A template of this folder with its values; what it lacks raises jinja2's UndefinedError.
+
+    It has `style`, the look of all pages, and `safe`, which marks what is HTML already.
+    """
+    jinja2, room = need("jinja2"), files("convsmith.report")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= filters
+    safe = need("markupsafe").Markup
+    template = environment.from_string(room.joinpath(name).read_text("utf-8"))
+    page: str = template.render(values, style=safe(room.joinpath("page.css").read_text("utf-8")), safe=safe)
+    return page
