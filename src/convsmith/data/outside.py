@@ -54,13 +54,11 @@ class InFiles(Outside):
     def __init__(self, source: Source, examples: Sequence[Example], classes: Sequence[str]) -> None:
         self.labels = numbered(examples, classes)
         self.names = tuple(example.name for example in examples)
-        self._source, self._examples, self._classes = source, examples, classes
+        self.source, self.examples, self._classes = source, examples, classes
 
     def feed(self, augment: Augment, preprocess: Preprocess, *, depth: int = 0) -> Feed:
         """See `Outside`."""
-        return Streamed(
-            self._source, self._examples, self._classes, preprocess=preprocess, augment=augment, depth=depth
-        )
+        return Streamed(self.source, self.examples, self._classes, preprocess=preprocess, augment=augment, depth=depth)
 
 
 def sampled(images: Outside, preprocess: Preprocess) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from convsmith.data import ImageSet, Preprocess
 from convsmith.spec.errors import DataError
+from convsmith.train import machine
 from convsmith.train.execution import Execution
 from convsmith.train.judge import Asked, Evaluation, judge, per_class
 from convsmith.train.runtime import Runtime, Solo
@@ -18,7 +19,7 @@ from convsmith.train.statistics import RESAMPLES
 
 __all__ = ["Evaluation", "evaluate", "judge", "logits_of", "loss_and_top1", "per_class"]
 
-BATCH = 256
+BATCH = 64
 
 
 def evaluate(
@@ -70,6 +71,8 @@ def logits_of(
     they are; then every one adds its rows to the others' zeros.
     """
     runtime = runtime or Solo()
+    if not next(net.parameters(), images.images).is_cuda:
+        machine.keep_memory()
     starts = range(0, len(images), BATCH)
     mine = list(starts[runtime.rank :: runtime.size])
     turns = mine + [0] * (math.ceil(len(starts) / runtime.size) - len(mine)) * in_step(net)  # answers nobody wants
