@@ -268,6 +268,7 @@ FAMILIES = {
     "regnet": ("regnet_x_200mf", 64, 32),
     "efficientnet_v2": ("efficientnet_v2_s", 64, 32),
     "convnext": ("convnext_tiny", 64, 32),
+    "airbench": ("airbench94", 32, 8),
 }
 WITHOUT = {"layers"}
 """Layers alone, which are no classifiers."""

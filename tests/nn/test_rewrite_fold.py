@@ -86,10 +86,18 @@ FAMILIES = {
     "efficientnet_lite": ("tf_efficientnet_lite0", 49, 0),
     "regnet": ("regnet_x_200mf", 44, 0),
     "efficientnet_v2": ("efficientnet_v2_s", 110, 0),
+    "airbench": ("airbench94", 6, 3),
 }
 NOTHING = ("lenet", "alexnet", "zfnet", "nin", "squeezenet", "convnext", "layers")
 UNEVEN = ("vgg", "googlenet", "dcgan")  # with and without batch norm
-SIDES = {"dcgan": 64, "resnet_cifar": 32, "inception_v3": 299, "inception_v4": 107, "inception_resnet_v2": 107}
+SIDES = {
+    "dcgan": 64,
+    "resnet_cifar": 32,
+    "airbench": 32,
+    "inception_v3": 299,
+    "inception_v4": 107,
+    "inception_resnet_v2": 107,
+}
 
 
 def network(**layers: Node) -> Network:
@@ -244,7 +252,7 @@ def test_the_table_of_families_has_them_all() -> None:
 @pytest.mark.slow
 def test_of_the_whole_atlas_pre_activation_nets_and_nasnet_fold_in_part_or_not_at_all() -> None:
     not_at_all = re.compile(r"densenet\d+_k\d+$")  # without bottlenecks, no norm follows a convolution alone
-    partly = re.compile("resnetv2_|wrn_|densenet|nasnet")
+    partly = re.compile("resnetv2_|wrn_|densenet|nasnet|airbench")
     for name in convsmith.names():
         graph = trace(convsmith.spec(name))
         norms = sum(row.kind == "norm" for row in graph.rows)

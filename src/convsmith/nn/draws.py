@@ -86,8 +86,8 @@ def with_bias(draw: Draw, value: float) -> Draw:
 
 def identity(layer: nn.Module) -> None:
     """Each output hands through the input of its number, as far as there are inputs; the others keep their start."""
-    weight = matrix(layer)
-    nn.init.dirac_(weight[: weight.shape[1]])
+    for kernel in kernels(layer):
+        nn.init.dirac_(kernel[: kernel.shape[1]])
 
 
 def zeros(layer: nn.Module) -> None:
