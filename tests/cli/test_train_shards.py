@@ -91,9 +91,8 @@ def resumed(cli: Cli, folder: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [4, 8])
 def test_a_training_from_shards_goes_on_in_mid_epoch_to_the_same_bits(
-    step: int, cli: Cli, digits: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, digits: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path(digits["train"]).parent.parent)
     near = {split: f"digits/{Path(pattern).name}" for split, pattern in digits.items()}
@@ -107,9 +106,9 @@ def test_a_training_from_shards_goes_on_in_mid_epoch_to_the_same_bits(
     assert about["source"] == digits["train"]
     assert about["load"]["shards"] == {"val": digits["val"], "test": digits["test"], "cache": None}
     folder = tmp_path / "run"
-    killed(cli, step, *words(near), "--out", folder, "--checkpoint-every", 2)
+    killed(cli, 4, *words(near), "--out", folder, "--checkpoint-every", 2)
     monkeypatch.chdir(tmp_path)  # the run knows where its data is
-    assert resumed(cli, folder) == 2 * STEPS - (step - 1) // STEPS * STEPS - (step - 1) % STEPS // 2 * 2
+    assert resumed(cli, folder) == 2 * STEPS - 2  # of the three steps that were made, two had been kept
     assert equal(folder, tmp_path / "whole")
     again = cli("evaluate", folder, "--json")
     assert json.loads(again.out)["top1"] == said["test_top1"]
