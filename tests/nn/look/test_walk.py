@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from convsmith.nn import build
-from convsmith.nn.look.walk import evaluating, walk
+from convsmith.nn.look.walk import walk
+from convsmith.nn.modes import evaluating
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

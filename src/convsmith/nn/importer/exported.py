@@ -15,12 +15,13 @@ from torch.export.graph_signature import InputKind
 
 from convsmith.nn.importer.calls import Call, Program, Ref
 from convsmith.nn.importer.calls import Tensor as Held
+from convsmith.nn.modes import evaluating
 from convsmith.spec.errors import ImportFailed
 
 
 def export(module: nn.Module, image: Tensor) -> Program:
     """Export in evaluation mode. Raises ImportFailed with torch's reason in one sentence."""
-    with _evaluating(module), _quiet():
+    with evaluating(module), _quiet():
         try:
             program = torch.export.export(module, (image,))
         except Exception as error:  # the exporter hands on whatever the module raises
@@ -90,18 +91,6 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and each submodule's own mode again afterwards."""
-    training = [child for child in module.modules() if child.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for child in training:
-            child.training = True
 
 
 def _reason(error: Exception) -> str:

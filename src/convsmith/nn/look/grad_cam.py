@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convsmith.nn.look.layer import channels_first, map_row
-from convsmith.nn.look.walk import evaluating, walk
+from convsmith.nn.look.walk import walk
+from convsmith.nn.modes import evaluating
 from convsmith.nn.modules import Net
 from convsmith.spec.errors import SpecError
 

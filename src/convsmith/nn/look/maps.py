@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from convsmith.nn.look.layer import channels_first, map_row
-from convsmith.nn.look.walk import evaluating, walk
+from convsmith.nn.look.walk import walk
+from convsmith.nn.modes import evaluating
 from convsmith.nn.modules import Net
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from convsmith.nn.look.walk import evaluating
+from convsmith.nn.modes import evaluating
 from convsmith.spec.errors import SpecError
 
 BATCH = 64

@@ -41,18 +41,6 @@ def walk(net: Net, x: Tensor, see: See) -> Tensor | dict[str, Tensor]:
     return {"logits": values[graph.output]} | {path: values[row] for path, row in graph.taps}
 
 
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; afterwards every module is in its own mode again."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 def training_copy(net: Net) -> Net:
     """A copy in training mode that shares nothing with the net: not a weight, a buffer or a gradient."""
     with torch.inference_mode(False):  # else the copy's tensors could have no gradients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from convsmith.data.finding import named
 from convsmith.data.pictures import Pictures
 from convsmith.data.preprocess import Preprocess
 from convsmith.nn import Net, fold
+from convsmith.nn.modes import evaluating
 from convsmith.spec.errors import DataError, SpecError
 from convsmith.train import machine
 from convsmith.train.execution import Execution
@@ -72,18 +73,6 @@ def check_classes(pictures: Pictures, classes: Sequence[str]) -> None:
             f"the pictures' class map ({named(pictures.classes)}) is not the network's ({named(classes)}); take "
             "pictures.under(trained.classes)"
         )
-
-
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode, and after that each of its modules in its own again."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def ready(net: Net, execution: Execution | None) -> Net:
