@@ -22,17 +22,7 @@ from convsmith.train.loop import order
 from convsmith.train.setup import Setup
 from convsmith.train.watch import Interrupts
 
-
-class Stop(Silent):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def step(self, epoch: int, loss: float, top1: float, images_per_s: float) -> None:
-        self.after -= 1
-        if self.after == 0:
-            os.kill(os.getpid(), signal.SIGINT)
+from .stops import Stop
 
 
 def make() -> Net:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +23,8 @@ from convsmith.train.prepare import anchored, prepared
 from convsmith.train.runtime import Solo
 from convsmith.train.setup import Setup
 from convsmith.train.transfer import Freezer, parts
+
+from .stops import Stop
 
 STAGES = ["conv1 to layer1", "layer2", "layer3", "fc"]  # of ResNet-8
 PLAIN = {"shift": 0.0, "rotate": 0.0, "scale": 0.0, "flip": False, "label_smoothing": 0.0}
@@ -165,18 +165,6 @@ def test_stages_thaw_from_the_back(digits: Data) -> None:
     train(net, digits, Recipe(epochs=6, batch=64, gradual=2, trains="last:2"), watch=watch)
     head = {"fc"}
     assert watch.learning == [head, head, head | {"layer3"}, head | {"layer3"}] + [head | {"layer3", "layer2"}] * 2
-
-
-class Stop(Silent):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def step(self, epoch: int, loss: float, top1: float, images_per_s: float) -> None:
-        self.after -= 1
-        if self.after == 0:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from convsmith.data.dataset import Data
 from convsmith.data.decode import whole
-from convsmith.data.doctor import examine
-from convsmith.data.evidence import Evidence, Progress, gather, plan, survey
+from convsmith.data.evidence import Progress, gather, plan, survey
 from convsmith.data.finding import Finding, named
 from convsmith.data.from_shards import InShards
 from convsmith.data.images import ALL, ImageSet, Kept, Originals, Sourced
@@ -25,6 +24,7 @@ from convsmith.data.pixels import to_tensor
 from convsmith.data.preprocess import Preprocess, cover
 from convsmith.data.source import SPLITS, Example, Source
 from convsmith.data.sources import find
+from convsmith.data.whole import wanted
 from convsmith.spec.errors import DataError, nearest
 
 
@@ -194,26 +194,6 @@ def load_pictures(
     labels = torch.tensor([number[example.label] for example in examples], dtype=torch.int64)
     names = tuple(example.name for example in examples)
     return Pictures(labels, names, tuple(classes), Sourced(source, examples), made.channels), findings
-
-
-def wanted(
-    source: Source, evidence: Evidence, classes: Sequence[str], split: str | None, skip_unreadable: bool
-) -> tuple[list[int], tuple[Finding, ...]]:
-    """The readable rows of a split (None: the source's own test split if it has one, else all) and the findings.
-
-    Raises DataError for what the doctor calls an error, for a split that is not there, and for one without images.
-    """
-    findings = examine(source, evidence, classes=classes, skip_unreadable=skip_unreadable)
-    errors = [finding.message for finding in findings if finding.level == "error"]
-    if errors:
-        raise DataError("; ".join(errors))
-    name = split or ("test" if "test" in source.splits else "all")
-    if name not in ("all", *source.splits):
-        raise DataError(f"{source.name!r} has no {name} split; it has {', '.join(source.splits)}: say --split all")
-    rows = [i for i in evidence.readable if name in ("all", evidence.survey.rows[i][0])]
-    if not rows:
-        raise DataError(f"{source.name!r} has no readable images in its {name} split")
-    return rows, tuple(findings)
 
 
 def _counted(channels: int) -> str:

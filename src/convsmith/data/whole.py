@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from convsmith.data.doctor import examine
-from convsmith.data.evidence import Progress, plan, survey
+from convsmith.data.evidence import Evidence, Progress, plan, survey
 from convsmith.data.finding import Finding
 from convsmith.data.images import ImageSet, Kept
 from convsmith.data.loading import decode
 from convsmith.data.preprocess import Preprocess
+from convsmith.data.source import Source
 from convsmith.data.sources import find, open_source
 from convsmith.spec.errors import DataError
 
@@ -56,19 +57,30 @@ def load_set(
     """
     source = find(where)
     evidence = decode(source, preprocess.side, preprocess.channels, progress)
-    findings = examine(source, evidence, classes=classes, skip_unreadable=skip_unreadable)
-    errors = [finding.message for finding in findings if finding.level == "error"]
-    if errors:
-        raise DataError("; ".join(errors))
-    wanted = split or ("test" if "test" in source.splits else "all")
-    if wanted not in ("all", *source.splits):
-        raise DataError(f"{source.name!r} has no {wanted} split; it has {', '.join(source.splits)}: say --split all")
-    rows = [i for i in evidence.readable if wanted in ("all", evidence.survey.rows[i][0])]
-    if not rows:
-        raise DataError(f"{source.name!r} has no readable images in its {wanted} split")
+    rows, findings = wanted(source, evidence, classes, split, skip_unreadable)
     examples = [evidence.survey.rows[i][1] for i in rows]
     number = {name: i for i, name in enumerate(classes)}
     labels = torch.tensor([number[example.label] for example in examples], dtype=torch.int64)
     assert evidence.pixels is not None  # decode keeps them
     images = Kept(evidence.pixels[rows]).at(preprocess)
-    return ImageSet(images, labels, tuple(example.name for example in examples)), tuple(findings)
+    return ImageSet(images, labels, tuple(example.name for example in examples)), findings
+
+
+def wanted(
+    source: Source, evidence: Evidence, classes: Sequence[str], split: str | None, skip_unreadable: bool
+) -> tuple[list[int], tuple[Finding, ...]]:
+    """The readable rows of a split (None: the source's own test split if it has one, else all) and the findings.
+
+    Raises DataError for what the doctor calls an error, for a split that is not there, and for one without images.
+    """
+    findings = examine(source, evidence, classes=classes, skip_unreadable=skip_unreadable)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    if errors:
+        raise DataError("; ".join(errors))
+    name = split or ("test" if "test" in source.splits else "all")
+    if name not in ("all", *source.splits):
+        raise DataError(f"{source.name!r} has no {name} split; it has {', '.join(source.splits)}: say --split all")
+    rows = [i for i in evidence.readable if name in ("all", evidence.survey.rows[i][0])]
+    if not rows:
+        raise DataError(f"{source.name!r} has no readable images in its {name} split")
+    return rows, tuple(findings)

@@ -16,10 +16,12 @@ def fill(name: str, values: Mapping[str, Any], filters: Mapping[str, Any]) -> st
     """
     jinja2, room = need("jinja2"), files("convsmith.report")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=jinja2.FunctionLoader(lambda file: room.joinpath(file).read_text("utf-8")), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters |= filters
     safe = need("markupsafe").Markup
-    template = environment.from_string(room.joinpath(name).read_text("utf-8"))
-    page: str = template.render(values, style=safe(room.joinpath("page.css").read_text("utf-8")), safe=safe)
+    page: str = environment.get_template(name).render(
+        values, style=safe(room.joinpath("page.css").read_text("utf-8")), safe=safe
+    )
     return page
