@@ -2,12 +2,12 @@
 
 Random weights and images, 224 pixels (32 for ResNet-20). torchvision: `evaluate` of its classification reference, in
 float32, by its batches of 32, contiguous, with loss, top-1 and top-5; it is handed batches that are normalised already
-(ResNet-20, which it has not, is ours in torch's modules). A second one has glibc keep freed memory, as all of ours but
-`evaluate` do: it tells how much of a difference is the allocator's. Ours, from uint8 images in memory, with the same
-loss and rates: `evaluate` is what a training's own report is made with; the others are `probabilities` by the centre
-protocol: as the network stands; by an execution that lays channels side by side and folds batch norms, where copying
-and folding count; and that in bfloat16. Each is a process of its own; they take turns, A B C A B C ..., and a round in
-which others used the machine is taken again or refused.
+(ResNet-20, which it has not, is ours in torch's modules). A second one has glibc keep freed memory, as all of ours do:
+it tells how much of a difference is the allocator's. Ours, from uint8 images in memory, with the same loss and rates:
+`evaluate` is what reports and `convsmith evaluate` are made with: channels side by side, batch norms folded, in a copy
+whose making counts. The others are `probabilities` by the centre protocol: as the network stands, by that same
+execution, and by it in bfloat16. Each is a process of its own; they take turns, A B C A B C ..., and a round in which
+others used the machine is taken again or refused.
 
     python benchmarks/eval_speed.py [--rounds 5] [NET ...]
 """
@@ -32,7 +32,7 @@ from convsmith.data.images import Kept
 from convsmith.data.pictures import Pictures
 from convsmith.nn import Net
 from convsmith.train import Execution, Trained, machine
-from convsmith.train.evaluate import logits_of
+from convsmith.train.evaluate import probabilities_of
 from convsmith.train.protocols import probabilities
 
 NETS = {"resnet20": (2048, 32), "mobilenet_v2": (64, 224), "resnet50": (48, 224)}
@@ -99,7 +99,7 @@ def our_turn(name: str, who: str) -> Callable[[], Measured]:
 
     def turn() -> Measured:
         if who == EVALUATE:
-            found = logits_of(net, pictures.at(trained.preprocess), trained.preprocess).softmax(1)
+            found = probabilities_of(net, pictures.at(trained.preprocess), trained.preprocess)
         else:
             found = probabilities(trained, pictures, execution=WAYS[who])
         correct = found.topk(5, 1).indices == pictures.labels[:, None]

@@ -37,6 +37,12 @@ def test_what_is_said_learns(
     about, moved, _ = run(cli, finished, tmp_path / "run", *words)
     assert moved == layers
     assert about["transfer"] == ""
+    steps = sum(json.loads(line)["seconds"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines())
+    features = about.get("features_seconds", 0.0)
+    assert isinstance(features, float)
+    assert (features > 0) == (layers == {"fc3"})
+    took = json.loads((tmp_path / "run/measured.json").read_text())["train_seconds"]
+    assert took == pytest.approx(steps + features, abs=0.02)
 
 
 def test_without_a_word_the_number_of_images_decides_and_the_run_says_so(

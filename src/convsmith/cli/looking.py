@@ -17,7 +17,7 @@ from convsmith.nn.look import last_map
 from convsmith.nn.look.layer import map_row
 from convsmith.spec.errors import UnknownName, nearest
 from convsmith.train import Run, Trained, restore
-from convsmith.train.evaluate import logits_of
+from convsmith.train.evaluate import probabilities_of
 
 BATCHES, BATCH = 2, 64
 """How many images, and how many at a time, the statistics by depth are of."""
@@ -84,7 +84,7 @@ def wrong(subject: Subject, screen: Console, data: str | None, split: str | None
         say.findings(findings, screen)
         where = data if split is None else f"the {split} images of {data}"
         sample, of = _drawn(images), f"images of {where}"
-    probabilities = logits_of(trained.net, images, preprocess).double().softmax(1)
+    probabilities = probabilities_of(trained.net, images, preprocess)
     sure, predicted = probabilities.max(1)
     bad = (predicted != images.labels).nonzero()[:, 0]
     chosen = bad[sure[bad].argsort(descending=True, stable=True)][:most]

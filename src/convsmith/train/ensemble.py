@@ -16,7 +16,8 @@ from torch import Tensor
 from convsmith.data.finding import named
 from convsmith.data.pictures import Pictures
 from convsmith.spec.errors import DataError
-from convsmith.train.evaluate import logits_of
+from convsmith.train.evaluate import probabilities_of
+from convsmith.train.inference import quickest
 from convsmith.train.judge import CENTRE
 from convsmith.train.protocols import probabilities
 from convsmith.train.restore import Trained
@@ -48,10 +49,11 @@ def answers(
     Raises UnknownName for another protocol, DataError for pictures of another channel count or class map.
     """
     if protocol != CENTRE:
-        found = probabilities(trained, pictures, protocol, flip=flip, watch=watch)
-        return Answers(name, trained.classes, found)
-    logits = logits_of(trained.net, pictures.at(trained.preprocess), trained.preprocess)
-    return Answers(name, trained.classes, logits.double().softmax(1))
+        how = quickest(trained.net)
+        found = probabilities(trained, pictures, protocol, flip=flip, execution=how, watch=watch)
+    else:
+        found = probabilities_of(trained.net, pictures.at(trained.preprocess), trained.preprocess)
+    return Answers(name, trained.classes, found)
 
 
 def ensemble(members: Sequence[Answers]) -> Answers:

@@ -9,15 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convsmith.data import ImageSet, Preprocess
+from convsmith.nn import Net
+from convsmith.nn.modes import evaluating
 from convsmith.spec.errors import DataError
 from convsmith.train import machine
 from convsmith.train.execution import Execution
+from convsmith.train.inference import quickest, ready
 from convsmith.train.judge import Asked, Evaluation, judge, per_class
 from convsmith.train.runtime import Runtime, Solo
 from convsmith.train.sharding import in_step
 from convsmith.train.statistics import RESAMPLES
 
-__all__ = ["Evaluation", "evaluate", "judge", "logits_of", "loss_and_top1", "per_class"]
+__all__ = ["Evaluation", "evaluate", "judge", "logits_of", "loss_and_top1", "per_class", "probabilities_of"]
 
 BATCH = 64
 
@@ -39,10 +42,23 @@ def evaluate(
     `seed` are of the bootstrap. Raises DataError for an empty set and for images of another channel count.
     """
     _readable(images, preprocess, split)
-    # in float64 no two logits that differ get the same probability, and the loss is the logits' own
-    probabilities = logits_of(net, images, preprocess, runtime).double().softmax(1)
+    probabilities = probabilities_of(net, images, preprocess, runtime)
     asked = Asked(split, images.labels, images.names, classes, images.images.__getitem__)
     return judge(probabilities, asked, resamples=resamples, seed=seed)
+
+
+def probabilities_of(
+    net: nn.Module, images: ImageSet, preprocess: Preprocess, runtime: Runtime | None = None
+) -> Tensor:
+    """Softmax of the logits, float64 (N, classes) on the CPU, as fast as float32 allows (`train.inference`).
+
+    In float64 no two logits that differ get the same probability, and the loss is the logits' own.
+    """
+    with evaluating(net):
+        if in_step(net) or not isinstance(net, Net):
+            return logits_of(net, images, preprocess, runtime).double().softmax(1)
+        how = quickest(net)
+        return logits_of(ready(net, how), images, preprocess, runtime, how).double().softmax(1)
 
 
 def loss_and_top1(

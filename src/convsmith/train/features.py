@@ -26,6 +26,8 @@ from convsmith.train.runtime import Runtime
 from convsmith.train.watch import Watch
 from convsmith.views.stages import head_row
 
+FEATURES = "features_seconds"
+"""What run.json calls the seconds that features took, whenever they were computed."""
 BLOCK = 1024
 """Images from one word of progress to the next: a multiple of what is computed at a time."""
 MOST = 2**31

@@ -21,7 +21,7 @@ from convsmith.data.feed import Feed
 from convsmith.nn import Net
 from convsmith.train import faults
 from convsmith.train.evaluate import loss_and_top1
-from convsmith.train.features import cacheable, cached
+from convsmith.train.features import FEATURES, cacheable, cached
 from convsmith.train.imbalance import epoch_order
 from convsmith.train.keys import order
 from convsmith.train.loss import loss_of
@@ -73,7 +73,11 @@ def train(
     saver = Saver(run, stepper.state, runtime, setup.every, setup.sharded)
     at = saver.restore(watch)
     if cacheable(net, data, recipe, runtime):
+        begun = time.perf_counter()
         data = cached(net, data, stepper.execution, watch)
+        if run is not None and runtime.main:
+            spent = run.about.get(FEATURES, 0.0) + time.perf_counter() - begun
+            run.update(**{FEATURES: round(spent, 2)})
         stepper = on_features(stepper, net, data)
     loop = Loop(stepper, data, saver, at, watch)
     watch.start(title, loop.steps, at.epoch * loop.batches + at.step)

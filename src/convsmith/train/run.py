@@ -1,6 +1,7 @@
 """A run: a folder that holds one training, complete enough to resume, evaluate, export and reproduce.
 
-run.json                 what was asked: command, data, class map, recipe, setup, budget, seed, environment, status
+run.json                 what was asked: command, data, class map, recipe, setup, budget, seed, environment, status;
+                         seconds that features took, where a head learnt on stored ones
 spec.json                the network
 metrics.jsonl            a line an epoch
 checkpoint.safetensors   where training stands (weights, their average, the optimiser's state, the position)

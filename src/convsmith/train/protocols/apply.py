@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
-from copy import deepcopy
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +12,11 @@ from convsmith.data.ahead import ahead
 from convsmith.data.finding import named
 from convsmith.data.pictures import Pictures
 from convsmith.data.preprocess import Preprocess
-from convsmith.nn import Net, fold
+from convsmith.nn import Net
 from convsmith.nn.modes import evaluating
-from convsmith.spec.errors import DataError, SpecError
-from convsmith.train import machine
+from convsmith.spec.errors import DataError
 from convsmith.train.execution import Execution
+from convsmith.train.inference import ready
 from convsmith.train.protocols.batches import View, batches
 from convsmith.train.protocols.means import Means
 from convsmith.train.protocols.views import Protocol, protocol_named
@@ -73,23 +71,6 @@ def check_classes(pictures: Pictures, classes: Sequence[str]) -> None:
             f"the pictures' class map ({named(pictures.classes)}) is not the network's ({named(classes)}); take "
             "pictures.under(trained.classes)"
         )
-
-
-def ready(net: Net, execution: Execution | None) -> Net:
-    """The network (in evaluation mode) itself, or a copy that computes by `execution`, with batch norms folded.
-
-    On a CPU freed memory is kept either way (`machine.keep_memory`): without, ResNet-20 was measured to take twice as
-    long (benchmarks/eval_speed.py).
-    """
-    if execution is None:
-        if next(net.parameters()).device.type == "cpu":
-            machine.keep_memory()
-        return net
-    try:
-        copy = fold(net, partly=True)
-    except SpecError:  # it has none that could be folded
-        copy = deepcopy(net)
-    return replace(execution, checkpointing=False).prepare(copy)
 
 
 def answers(
