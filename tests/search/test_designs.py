@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from convsmith.nn import build
-from convsmith.search import Budget, designs, within
-from convsmith.search.designs import race_field, sides
+from convsmith.search import Budget, within
+from convsmith.search.designs import designs, race_field
+from convsmith.search.spaces.zoo import sides
 from convsmith.spec.errors import BudgetError
 
 

@@ -10,7 +10,7 @@ import typer
 
 VERBS = (
     "list", "show", "draw", "chart", "compare", "diff", "claims", "eject",
-    "doctor", "pack", "recipes", "find-lr", "fit", "train", "resume", "evaluate", "predict", "look", "report",
+    "doctor", "pack", "recipes", "find-lr", "spaces", "fit", "train", "resume", "evaluate", "predict", "look", "report",
 )  # fmt: skip
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"
@@ -29,7 +29,7 @@ def application(verbs: tuple[str, ...] = VERBS, *, rich: bool = False) -> typer.
     app.callback(invoke_without_command=True)(convsmith)
     for verb in verbs:
         command = import_module(f"convsmith.cli.{verb.replace('-', '_')}").command
-        app.command(verb, no_args_is_help=verb not in ("list", "claims", "recipes"))(command)
+        app.command(verb, no_args_is_help=verb not in ("list", "claims", "recipes", "spaces"))(command)
     return app
 
 

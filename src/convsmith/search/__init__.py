@@ -1,20 +1,46 @@
-"""Choosing a design: budgets, the space of designs, the race."""
+"""Choosing a design: budgets, spaces and what their members cost, the designs that `fit` races, the race.
 
-from convsmith.search.budget import Budget
-from convsmith.search.designs import Design, designs, within
-from convsmith.search.fit import Plan, make_plan, run_race, start_from, stored_plan, train_run
-from convsmith.search.race import Entry
+Names are imported when they are first used, so that spaces and budgets cost no import of torch. What is called as its
+file is imported from there: `from convsmith.search.costs import costs`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convsmith.search.budget import Budget
+    from convsmith.search.designs import Design, within
+    from convsmith.search.fit import Plan, make_plan, run_race, start_from, stored_plan, train_run
+    from convsmith.search.race import Entry
+    from convsmith.search.spaces import Genome, Space, space
 
 __all__ = [
     "Budget",
     "Design",
     "Entry",
+    "Genome",
     "Plan",
-    "designs",
+    "Space",
     "make_plan",
     "run_race",
+    "space",
     "start_from",
     "stored_plan",
     "train_run",
     "within",
 ]
+
+HOMES = {
+    "budget": ("Budget",), "designs": ("Design", "within"),
+    "fit": ("Plan", "make_plan", "run_race", "start_from", "stored_plan", "train_run"), "race": ("Entry",),
+    "spaces": ("Genome", "Space", "space"),
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

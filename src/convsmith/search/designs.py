@@ -8,51 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 from convsmith.search.budget import Budget
+from convsmith.search.spaces.zoo import described, zoo
 from convsmith.spec.errors import BudgetError, ShapeError
 from convsmith.spec.network import Network
-from convsmith.spec.node import Node
 from convsmith.spec.trace import Graph, trace
 from convsmith.views.cost import Cost, cost
+from convsmith.views.memory import inference_memory
 from convsmith.views.units import short
-from convsmith.zoo.lenet import lenet5
-from convsmith.zoo.resnet import resnet
-from convsmith.zoo.resnet_cifar import resnet_cifar
-from convsmith.zoo.vgg import vgg
-
-
-@dataclass(frozen=True)
-class Family:
-    """How a family is scaled: `build(classes, depth, width)`; only sides from `least` to `most` make sense."""
-
-    build: Callable[[int, Any, Any], Node]
-    depths: tuple[Any, ...]
-    widths: tuple[float, ...]
-    least: int
-    most: int
-    init: str
-
-
-FAMILIES: dict[str, Family] = {
-    "resnet_cifar": Family(
-        lambda classes, depth, width: resnet_cifar(classes, depth, width=int(width)),
-        (8, 14, 20, 32, 44, 56), (2, 4, 6, 8, 12, 16, 24, 32, 48, 64), 8, 96, "he_fan_out",
-    ),
-    "vgg": Family(
-        lambda classes, depth, width: vgg(classes, depth, norm=True, width=width, hidden=0),
-        ("A", "B", "D"), (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 1), 32, 224, "he_fan_out",
-    ),
-    "lenet5": Family(
-        lambda classes, depth, width: lenet5(classes, width=width),
-        (5,), (0.25, 0.5, 1, 2, 4), 28, 64, "xavier",
-    ),
-    "resnet": Family(
-        lambda classes, depth, width: resnet(classes, depth, width=int(width)),
-        (18, 34, 50), (8, 16, 24, 32, 48, 64), 64, 320, "he_fan_out",
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,17 +33,13 @@ class Design:
 
     @property
     def name(self) -> str:
-        """For people: family and depth, width, side: `resnet8 w16 @16`."""
-        stem = {"resnet_cifar": "resnet", "vgg": "vgg_", "lenet5": "lenet", "resnet": "resnet_imagenet"}[self.family]
-        width = f"w{self.width:g}" if self.family.startswith("resnet") else f"×{self.width:g}"
-        return f"{stem}{self.depth} {width} @{self.side}"
+        """For people: `resnet8 w16 @16`."""
+        return self.network.name
 
     @cached_property
     def network(self) -> Network:
         """The description."""
-        family = FAMILIES[self.family]
-        body = family.build(self.classes, self.depth, self.width)
-        return Network(body, self.side, self.channels, self.classes, self.name, "own", family.init)
+        return described(self.family, self.side, self.depth, self.width, self.channels, self.classes)
 
     @cached_property
     def graph(self) -> Graph:
@@ -90,23 +51,33 @@ class Design:
         """The cost of one image."""
         return cost(self.graph)
 
+    @property
+    def params(self) -> int:
+        """Parameters."""
+        return self.cost.params
 
-def sides(native: int) -> tuple[int, ...]:
-    """Resolutions worth trying for images of this side: their own, less of large ones, more of tiny ones."""
-    if native <= 32:
-        return tuple(sorted({native, min(2 * native, 32), 32}))
-    ladder = (32, 48, 64, 96, 128, 160, 192, 224)
-    return tuple(sorted({native, *(side for side in ladder if side < native)}))
+    @property
+    def macs(self) -> int:
+        """MACs of one image."""
+        return self.cost.macs
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of parameters and buffers in float32."""
+        return self.cost.weight_bytes
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        """Bytes alive at the peak of one image's forward pass."""
+        return inference_memory(self.graph).peak_bytes()
 
 
 def designs(channels: int, classes: int, native_side: int) -> Iterator[Design]:
-    """Every design of the space for such images, traced or not."""
-    for name, family in FAMILIES.items():
-        for side in sides(native_side):
-            if family.least <= side <= family.most:
-                for depth in family.depths:
-                    for width in family.widths:
-                        yield Design(name, depth, width, side, channels, classes)
+    """Every design of the space `zoo` for such images, traced or not."""
+    for member in zoo(side=native_side, channels=channels, classes=classes).members():
+        family, side, *size = member.settings.values()
+        depth, width = cast(tuple[int | str, float], size)
+        yield Design(str(family), depth, width, int(side), channels, classes)
 
 
 @dataclass(frozen=True)
@@ -131,16 +102,18 @@ def within(budget: Budget, channels: int, classes: int, native_side: int) -> Sho
         except ShapeError:
             continue
         possible.append(design)
-    fitting = tuple(design for design in possible if budget.allows(design.cost))
+    fitting = tuple(design for design in possible if budget.allows(design))
     if not fitting:
         raise BudgetError(_nothing_fits(budget, possible))
     return Shortlist(fitting, len(possible))
 
 
 def _nothing_fits(budget: Budget, possible: list[Design]) -> str:
-    least = min(possible, key=lambda design: budget.use(design.cost))
-    found = f"{least.name} with {short(least.cost.params)} parameters and {short(least.cost.macs)} MACs"
-    wish = " ".join(f"--max-{name} {getattr(least.cost, name)}" for name in budget.limits)
+    least = min(possible, key=lambda design: budget.use(design))
+    found = f"{least.name} with {short(least.params)} parameters and {short(least.macs)} MACs"
+    more = Budget(weight_bytes=budget.weight_bytes, memory_bytes=budget.memory_bytes)
+    found += f", {more.needs(least)}" if more.limits else ""
+    wish = budget.options(least)
     return f"no design fits a budget of {budget}; the smallest there is: {found}; allow at least {wish}"
 
 
@@ -161,7 +134,7 @@ def race_field(
 
     def worth(row: list[Design]) -> float:
         design = row[0]
-        fill = budget.fill(design.cost) if budget.limits else design.cost.macs / largest
+        fill = budget.fill(design) if budget.limits else design.cost.macs / largest
         alike = sum((d.family, d.side) == (design.family, design.side) for d in field)
         return fill / (1 + alike)
 

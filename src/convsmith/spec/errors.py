@@ -6,10 +6,12 @@
     │   ├── UnknownName      no such variant, option, field or source
     │   └── CodecError       JSON that is not a description of ours
     ├── BudgetError          nothing fits the budget
+    ├── SpaceError           choices that cannot be a space, or a genome of another one
     ├── DataError            images, labels or splits that cannot be trained on
     ├── WeightsError         weights that do not cover the network, or are not tensors
     ├── RunError             a run folder that cannot be written, read or resumed
     ├── TrainingError        a training that cannot go on (loss not a number)
+    ├── BusyError            a timing that others on the machine disturb
     ├── ImportFailed         a module that cannot be read as a graph, or that has not the structure asked for
     ├── ClaimError           a claim that cannot be computed, or whose reason does not go with its verdict
     ├── ExportError          an exported model that disagrees with its source
@@ -48,6 +50,10 @@ class BudgetError(ConvsmithError):
     """Nothing fits the budget; the message names the smallest design there is."""
 
 
+class SpaceError(ConvsmithError):
+    """Choices that cannot be a space of designs, or a genome that is none of this space's."""
+
+
 class DataError(ConvsmithError):
     """Images, labels or splits that cannot be trained on."""
 
@@ -62,6 +68,10 @@ class RunError(ConvsmithError):
 
 class TrainingError(ConvsmithError):
     """A training that cannot go on."""
+
+
+class BusyError(ConvsmithError):
+    """Others use the machine so much that a timing would be theirs."""
 
 
 class ImportFailed(ConvsmithError):
