@@ -15,9 +15,10 @@ import pytest
 
 from convsmith import spec
 from convsmith.report import write_card, write_report
-from convsmith.report.folder import read_folder
-from convsmith.report.numbers import budget_verdict, limits, percent, quantity, wilson
+from convsmith.report.folder import RunFiles, read_folder
+from convsmith.report.numbers import Limit, budget_verdict, limits, percent, quantity, wilson
 from convsmith.spec import MissingExtra, RunError, write
+from convsmith.views.memory import inference_memory
 
 Plant = Callable[..., Path]
 
@@ -252,6 +253,35 @@ def test_quantities_and_rates() -> None:
 def test_an_unmeasured_limit_leaves_the_verdict_open(plant: Plant) -> None:
     files = read_folder(plant(budget={"latency_ms": 1}, without=("measured.json",)))
     assert budget_verdict(limits(files)) == ("none", "budget not measured: Latency")
+
+
+TARGET = {"engine": "onnxruntime", "threads": 2, "batch": 1, "device": "cpu"}
+
+
+def row(files: RunFiles, what: str) -> Limit:
+    return next(limit for limit in limits(files) if limit.what == what)
+
+
+@pytest.mark.parametrize(("most", "verdict"), [(5, "good"), (1, "bad")])
+def test_a_budget_of_latency_is_judged_on_its_target(plant: Plant, most: float, verdict: str) -> None:
+    folder = plant(budget={"latency_ms": most, "target": TARGET})
+    assert row(read_folder(folder), "Latency").measured is None  # PyTorch's 0.412 ms are another engine's
+    file = folder / "measured.json"
+    there = TARGET | {"ms": 2.5, "low_ms": 2.4, "high_ms": 2.75, "runs": 100}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"target": there}))
+    found = row(read_folder(folder), "Latency")
+    assert (found.asked, found.measured) == (most, 2.5)
+    assert found.note == "onnxruntime, 2 threads, batch 1; 95th percentile 2.75 ms"
+    assert budget_verdict(limits(read_folder(folder)))[0] == verdict
+
+
+def test_budgets_of_bytes_are_judged_by_arithmetic(plant: Plant) -> None:
+    files = read_folder(plant(budget={"weight_bytes": 10**6, "memory_bytes": 1000}))
+    peak = inference_memory(files.graph).peak()
+    assert row(files, "Weights").predicted == files.found["weight_bytes"]
+    assert row(files, "Memory").predicted == peak.bytes(1) > 1000
+    assert row(files, "Memory").note == f"alive in a forward pass of one image, at {peak.path}"
+    assert budget_verdict(limits(files)) == ("bad", "over the budget in memory")
 
 
 def test_a_report_needs_no_torch(plant: Plant) -> None:

@@ -10,6 +10,7 @@ from convsmith import cost, trace
 from convsmith.data import Data, load
 from convsmith.search import Budget, make_plan, stored_plan
 from convsmith.search import fit as fit_module
+from convsmith.search.target import Target
 from convsmith.spec import Network
 from convsmith.spec.errors import BudgetError, RunError
 from convsmith.train import Recipe, Run
@@ -93,3 +94,50 @@ def test_a_plan_comes_back_from_its_run(digits: Data, tmp_path: Path) -> None:
     run.write_json("race.json", {"candidates": [{}]})
     with pytest.raises(RunError, match=r"race\.json is broken"):
         stored_plan(run, plan.recipe)
+
+
+def clocked(per_mac: float) -> fit_module.Timer:
+    """A target that takes so many milliseconds a MAC."""
+    return lambda network: per_mac * cost(trace(network)).macs
+
+
+@pytest.mark.usefixtures("speed")
+def test_nothing_that_answers_too_slowly_is_raced(digits: Data) -> None:
+    """1 ms is a million MACs here."""
+    budget = Budget(macs=4_000_000, latency_ms=1.0)
+    plan = make_plan(digits, budget, Recipe(epochs=10), timer=clocked(1e-6))
+    assert len(plan.entries) == 8  # narrower designs took the places
+    assert plan.over_latency > 0 == plan.over_time
+    for entry in plan.entries:
+        assert entry.latency_ms == pytest.approx(1e-6 * entry.design.macs, abs=1e-3)
+        assert entry.latency_ms <= 1.0
+    assert max(entry.latency_ms or 0 for entry in plan.entries) > 0.8
+
+
+@pytest.mark.usefixtures("speed")
+def test_limits_of_latency_and_training_time_hold_together(digits: Data) -> None:
+    budget = Budget(macs=4_000_000, latency_ms=2.0)
+    plan = make_plan(digits, budget, Recipe(epochs=10), longest=1.0, timer=clocked(1e-6))
+    assert plan.entries
+    assert all((entry.latency_ms or 0) <= 2.0 and entry.seconds <= 1.0 for entry in plan.entries)
+
+
+@pytest.mark.usefixtures("speed")
+def test_a_latency_that_no_design_reaches_names_the_fastest(digits: Data) -> None:
+    budget = Budget(params=20_000, latency_ms=0.001, target=Target("onnxruntime", 2))
+    with pytest.raises(BudgetError) as refusal:
+        make_plan(digits, budget, Recipe(epochs=10), timer=clocked(1e-6))
+    message = str(refusal.value)
+    assert message.startswith("no design answers in 0.001 ms on onnxruntime (2 threads, batch 1); the fastest of ")
+    assert "allow more by --max-latency" in message
+
+
+@pytest.mark.usefixtures("speed")
+def test_a_plan_with_latencies_is_stored_and_read(digits: Data, tmp_path: Path) -> None:
+    budget = Budget(macs=4_000_000, latency_ms=1.0, target=Target("onnxruntime", 2))
+    plan = make_plan(digits, budget, Recipe(epochs=10), timer=clocked(1e-6))
+    run = Run.create(tmp_path / "run", {})
+    run.write_json("race.json", plan.to_json())
+    again = stored_plan(run, plan.recipe)
+    assert (again.budget, again.over_latency) == (budget, plan.over_latency)
+    assert [entry.latency_ms for entry in again.entries] == [entry.latency_ms for entry in plan.entries]

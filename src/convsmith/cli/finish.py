@@ -12,6 +12,7 @@ from convsmith.data import Data
 from convsmith.nn import Net, measure
 from convsmith.spec.errors import MissingExtra, RunError
 from convsmith.train import Interrupted, Run, evaluate, store
+from convsmith.train.features import FEATURES
 from convsmith.train.runtime import Runtime
 
 
@@ -43,12 +44,9 @@ def finish(run: Run, net: Net, data: Data, out: Console, runtime: Runtime | None
         return {}
     net = net.cpu()
     store(run, net)
-    history = run.path("metrics.jsonl").read_text().splitlines()
     run.write_json("test.json", result.to_json())
-    run.write_json(
-        "measured.json",
-        measure(net).to_json() | {"peak_memory_bytes": peak_memory(), "train_seconds": _trained(history)},
-    )
+    measured = measure(net).to_json() | {"peak_memory_bytes": peak_memory(), "train_seconds": _trained(run)}
+    run.write_json("measured.json", measured | on_target(run, net, out))
     _export(run, net, data, out)
     run.update(status="complete")
     verdict = {
@@ -84,6 +82,22 @@ def peak_memory() -> int | None:
     return largest if sys.platform == "darwin" else largest * 1024
 
 
+def on_target(run: Run, net: Net, out: Console) -> dict[str, Any]:
+    """The network's latency where the budget limits it."""
+    asked = run.about.get("budget") or {}
+    if "latency_ms" not in asked:
+        return {}
+    from convsmith.deploy.engines import latency
+    from convsmith.search.target import Target
+    from convsmith.spec.errors import BusyError
+
+    try:
+        return {"target": asked["target"] | latency(net.network, Target(**asked["target"])).to_json()}
+    except (BusyError, MissingExtra) as error:
+        out.print(f"latency not measured: {error}", style="yellow", markup=False)
+        return {}
+
+
 def _export(run: Run, net: Net, data: Data, out: Console) -> None:
     try:
         from convsmith.deploy import export_onnx
@@ -95,7 +109,9 @@ def _export(run: Run, net: Net, data: Data, out: Console) -> None:
     run.write_json("export.json", exported.to_json())
 
 
-def _trained(history: list[str]) -> float:
+def _trained(run: Run) -> float:
+    """Seconds of training steps, and of the features that a head learnt on."""
     import json
 
-    return round(sum(float(json.loads(line)["seconds"]) for line in history), 2)
+    lines = run.path("metrics.jsonl").read_text().splitlines()
+    return round(sum(float(json.loads(line)["seconds"]) for line in lines) + float(run.about.get(FEATURES, 0.0)), 2)

@@ -23,6 +23,22 @@ def command(
     ],
     max_params: Annotated[str | None, typer.Option(help="At most so many parameters: 100k, 4M.")] = None,
     max_macs: Annotated[str | None, typer.Option(help="At most so many MACs for one image: 4M, 1.2G.")] = None,
+    max_weights: Annotated[
+        str | None, typer.Option(help="At most so many bytes of weights and buffers in float32: 400k, 16M.")
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="At most so many bytes alive in a forward pass of one image: 1M, 64M.")
+    ] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(help="At most so long for a batch on --target, measured here: 5ms, 0.8ms.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE[,threads=N][,batch=N]",
+            help="Where --max-latency holds: eager (the default), compiled, onnxruntime or openvino.",
+        ),
+    ] = None,
     out: Annotated[str | None, typer.Option(help="The run folder; by default runs/NAME-DATE-TIME.")] = None,
     candidates: Annotated[int, typer.Option(min=1, max=64, help="How many designs race.")] = 8,
     longest: Annotated[
@@ -64,7 +80,10 @@ def command(
     from convsmith.train import Run, default_folder, settle
 
     begun, screen = time.perf_counter(), say.console()
-    budget = Budget(size(max_params), size(max_macs))
+    sizes = (size(max_params), size(max_macs), size(max_weights), size(max_memory))
+    budget, timer = Budget(*sizes), None
+    if max_latency is not None or target is not None:
+        budget, timer = inputs.with_latency(budget, max_latency, target)
     changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
     settled = settle(recipe, None if config is None else Path(config), changes)
     limit = None if longest is None else duration(longest)
@@ -75,7 +94,7 @@ def command(
     options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
     inputs.check_budget(budget, data, side, channels)
     loaded = inputs.load_data(data, screen, **options)
-    plan = make_plan(loaded, budget, settled.recipe, count=candidates, longest=limit)
+    plan = make_plan(loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer)
     say.plan(plan, screen)
     if dry_run:
         print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")

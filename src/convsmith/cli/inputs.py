@@ -27,7 +27,8 @@ from convsmith.data import (
     outline,
 )
 from convsmith.search import Budget, within
-from convsmith.spec.errors import DataError
+from convsmith.search.fit import Timer
+from convsmith.spec.errors import DataError, SpecError
 from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
 from convsmith.train import Recipe, Run, command_line, environment
@@ -130,6 +131,20 @@ def check_budget(budget: Budget, source: str, side: int | None, channels: int | 
     if budget.limits:
         seen = outline(source, side=side, channels=channels)
         within(budget, seen.channels, seen.classes, seen.side)
+
+
+def with_latency(budget: Budget, limit: str | None, target: str | None) -> tuple[Budget, Timer]:
+    """The budget with a limit of latency, and who measures it; the target's engine has to be there."""
+    from convsmith.cli.words import milliseconds
+    from convsmith.deploy.engines import engine, latency
+    from convsmith.search.target import Target
+    from convsmith.train.machine import cores
+
+    if limit is None:
+        raise SpecError(f"--target {target} is where --max-latency holds; say that too")
+    found = Target.of(target or "eager").settled(cores())
+    engine(found)
+    return replace(budget, latency_ms=milliseconds(limit), target=found), lambda network: latency(network, found).ms
 
 
 def fitted(network: Network, data: Data, side: int | None) -> Network:

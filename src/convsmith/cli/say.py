@@ -28,16 +28,19 @@ def findings(findings: tuple[Finding, ...], out: Console) -> None:
 def plan(plan: Plan, screen: Console) -> None:
     """The dry-run table: candidates, cost, estimated memory and time."""
     table = Table("candidate", box=None, pad_edge=False, header_style="bold")
-    for word in ("parameters", "MACs", "memory", "training"):
+    timed = plan.budget.latency_ms is not None
+    for word in ("parameters", "MACs", "memory", "training", *(["latency"] if timed else [])):
         table.add_column(word, justify="right")
     for entry in plan.entries:
         cost = entry.design.cost
         memory, took = short(entry.memory_bytes, "B"), "~" + seconds(entry.seconds)
-        table.add_row(entry.design.name, f"{cost.params:,}", f"{cost.macs:,}", memory, took)
+        late = [] if entry.latency_ms is None else [f"{entry.latency_ms:.3g} ms"]
+        table.add_row(entry.design.name, f"{cost.params:,}", f"{cost.macs:,}", memory, took, *late)
     over = f"{plan.considered} designs, no budget given"
-    if plan.budget.limits:
+    if plan.budget.to_json():
         over = f"{plan.over_budget} of {plan.considered} designs are over the budget of {plan.budget}"
-    slow = f", {plan.over_time} would train too long" if plan.over_time else ""
+    slow = f", {plan.over_latency} answered too slowly" if plan.over_latency else ""
+    slow += f", {plan.over_time} would train too long" if plan.over_time else ""
     screen.print(f"{over}{slow}; these race:", markup=False)
     screen.print(table)
     screen.print(

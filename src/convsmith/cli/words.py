@@ -72,6 +72,19 @@ def duration(text: str) -> float:
     return seconds
 
 
+def milliseconds(text: str) -> float:
+    """`"5ms"`, `"0.5"` or `"1s"` in milliseconds. Raises SpecError."""
+    word = text.strip().lower()
+    factor = 1.0 if word.endswith("ms") or not word.endswith("s") else 1e3
+    try:
+        found = float(word.removesuffix("s").removesuffix("m")) * factor
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise SpecError(f"{text!r} is not a latency: write 5ms, 0.8ms or 1s")
+    return found
+
+
 def side_of(text: str | None) -> int | tuple[int, int] | None:
     """`"224"` or `"224x160"` (rows x columns)."""
     if text is None:

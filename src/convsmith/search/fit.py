@@ -6,7 +6,7 @@ Every step is in the run folder before the next begins, so that an interrupted j
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,17 @@ from convsmith.search.budget import Budget
 from convsmith.search.designs import Design, race_field, within
 from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import LARGEST, Entry, race, race_epochs, rungs
-from convsmith.spec.errors import RunError
+from convsmith.spec.errors import BudgetError, RunError
+from convsmith.spec.network import Network
 from convsmith.train import Recipe, Run, Watch, train
 from convsmith.train.normalisation import as_trained
 from convsmith.train.runtime import Runtime, Solo
 from convsmith.train.setup import Setup
 from convsmith.train.sharding import unsharded
 from convsmith.train.warm_start import warm_start
+
+Timer = Callable[[Network], float]
+"""Milliseconds of a network, measured."""
 
 TRAINING_MACS = 10**13
 """Without a limit on MACs or time: at most so many forward MACs in a training, some ten minutes of two CPU cores.
@@ -37,7 +41,8 @@ A count and not a measured time, so that the same command races the same designs
 class Plan:
     """What will be tried. `recipe` is settled; `seconds` is what race and training are estimated to take.
 
-    Of `considered` designs `over_budget` break the budget and `over_time` of the rest would train too long.
+    Of `considered` designs `over_budget` break the budget by arithmetic; `over_latency` of the rest were measured to
+    answer too slowly, and `over_time` would train too long.
     """
 
     budget: Budget
@@ -47,10 +52,12 @@ class Plan:
     over_time: int
     recipe: Recipe
     seconds: float
+    over_latency: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as in race.json."""
         counts = {"considered": self.considered, "over_budget": self.over_budget, "over_time": self.over_time}
+        counts |= {"over_latency": self.over_latency}
         estimate = {"estimated_seconds": round(self.seconds, 1), "race_images": LARGEST}
         return {
             "budget": self.budget.to_json(),
@@ -60,13 +67,17 @@ class Plan:
         }
 
 
-def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, longest: float | None = None) -> Plan:
-    """Up to `count` designs to race, chosen by arithmetic alone but for `longest`.
+def make_plan(
+    data: Data, budget: Budget, recipe: Recipe, *,
+    count: int = 8, longest: float | None = None, timer: Timer | None = None,
+) -> Plan:  # fmt: skip
+    """Up to `count` designs to race, chosen by arithmetic alone but for `longest` and a budget of latency.
 
     longest  leaves out designs whose training takes more seconds by the time of a few steps here; without it and
              without a limit on MACs, designs are left out by `TRAINING_MACS`
+    timer    milliseconds of a network on the budget's target; none that takes longer than the budget is raced
 
-    Raises BudgetError, with the smallest design there is, if nothing fits the budget.
+    Raises BudgetError, with the smallest or fastest design there is, if nothing fits the budget.
     """
     images, recipe = len(data.train), recipe.settled(len(data.train), data.flip)
     shortlist = within(budget, data.channels, len(data.classes), data.side)
@@ -75,18 +86,37 @@ def make_plan(data: Data, budget: Budget, recipe: Recipe, *, count: int = 8, lon
         possible = _light(shortlist.designs, images, recipe)
         slow = len(shortlist.designs) - len(possible)
     seconds: dict[Design, float] = {}
+    latencies: dict[Design, float] = {}
 
     def strain(design: Design) -> float:
+        if budget.latency_ms is not None:
+            assert timer is not None, "a budget of latency needs somebody who measures"
+            latencies[design] = round(timer(design.network), 3)
+            if latencies[design] > budget.latency_ms:
+                return latencies[design] / budget.latency_ms
         seconds[design] = round(training_seconds(design.network, images, recipe), 1)
         return 0.0 if longest is None else seconds[design] / longest
 
     field = race_field(possible, budget, count, strain)
+    if budget.latency_ms is not None and not seconds:
+        raise BudgetError(_too_slow(budget, latencies))
     slow += len(seconds) - len(field)
     field = field or (min(seconds, key=lambda design: seconds[design]),)
     batch = min(recipe.batch, images)
-    entries = tuple(Entry(design, training_bytes(design.cost, batch), seconds[design]) for design in field)
+    entries = tuple(
+        Entry(design, training_bytes(design.cost, batch), seconds[design], latencies.get(design)) for design in field
+    )
     total = _total([entry.seconds for entry in entries], images, recipe)
-    return Plan(budget, entries, shortlist.considered, shortlist.over_budget, slow, recipe, total)
+    late = len(latencies) - len(seconds) if latencies else 0
+    return Plan(budget, entries, shortlist.considered, shortlist.over_budget, slow, recipe, total, late)
+
+
+def _too_slow(budget: Budget, latencies: dict[Design, float]) -> str:
+    fastest = min(latencies, key=lambda design: latencies[design])
+    return (
+        f"no design answers in {budget.latency_ms:g} ms on {budget.target}; the fastest of {len(latencies)} that were "
+        f"measured: {fastest.name} with {latencies[fastest]:.3g} ms; allow more by --max-latency"
+    )
 
 
 def _light(designs: Sequence[Design], images: int, recipe: Recipe) -> tuple[Design, ...]:
@@ -115,7 +145,8 @@ def stored_plan(run: Run, recipe: Recipe) -> Plan:
     try:
         entries = tuple(Entry.from_json(row) for row in data["candidates"])
         counts = (data["considered"], data["over_budget"], data["over_time"])
-        return Plan(Budget(**data["budget"]), entries, *counts, recipe, data["estimated_seconds"])
+        late = data.get("over_latency", 0)
+        return Plan(Budget.from_json(data["budget"]), entries, *counts, recipe, data["estimated_seconds"], late)
     except (KeyError, TypeError) as error:
         raise RunError(f"{run.path('race.json')} is broken ({error}); start a new run") from None
 

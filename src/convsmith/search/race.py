@@ -26,11 +26,12 @@ LARGEST = 5000
 
 @dataclass
 class Entry:
-    """A design in the race, what it was estimated to take, and its scores so far, one a rung."""
+    """A design in the race, what it was estimated to take, its latency if that is limited, its scores, one a rung."""
 
     design: Design
     memory_bytes: int
     seconds: float
+    latency_ms: float | None = None
     scores: list[dict[str, Any]] = field(default_factory=list)
     chosen: bool = False
 
@@ -45,13 +46,21 @@ class Entry:
             "channels": d.channels,
             "classes": d.classes,
         }
-        costs = {"params": cost.params, "macs": cost.macs, "memory_bytes": self.memory_bytes, "seconds": self.seconds}
+        costs: dict[str, Any] = {
+            "params": cost.params,
+            "macs": cost.macs,
+            "memory_bytes": self.memory_bytes,
+            "seconds": self.seconds,
+        }
+        if self.latency_ms is not None:
+            costs["latency_ms"] = self.latency_ms
         return {"name": d.name, "design": row, "side": d.side, **costs, "scores": self.scores, "chosen": self.chosen}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Entry:
         """Inverse of `to_json`."""
-        return Entry(Design(**data["design"]), data["memory_bytes"], data["seconds"], data["scores"], data["chosen"])
+        known = (data["memory_bytes"], data["seconds"], data.get("latency_ms"), data["scores"], data["chosen"])
+        return Entry(Design(**data["design"]), *known)
 
 
 def rungs(epochs: int, entries: int) -> tuple[int, ...]:
