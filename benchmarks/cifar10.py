@@ -8,14 +8,15 @@ images is not counted, for anyone. An epoch counts for the median of its trainin
 machine make some longer. Target: the mean over seeds of where the plain loop ends.
 
 A training takes minutes to half an hour and is recorded when it ends; an interrupted one goes on where it was:
-`python benchmarks/cifar10.py --only plain,airbench,fast,best,paper --seeds 0,1,2`. Without --only, the table of what is
-recorded in cifar10.jsonl.
+`python benchmarks/cifar10.py --only plain,airbench,fast,best,paper --seeds 0,1,2`. With `--until 12` a peer is left
+unfinished after 12 minutes, which shows that it needs longer. Without --only, the table of what is in cifar10.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import time
 from datetime import UTC, datetime
@@ -54,8 +55,8 @@ PIECES = ("plain", "airbench", *OURS)
 EXECUTION = Execution(precision="bfloat16", channels_last=True, fused=True)
 
 
-def theirs(piece: str, data: Cifar, seed: int, work: Path) -> dict[str, Any]:
-    """A peer's training, kept after each epoch."""
+def theirs(piece: str, data: Cifar, seed: int, work: Path, until: float) -> dict[str, Any]:
+    """A peer's training, kept after each epoch; left unfinished after the epoch that passes `until` minutes."""
     peer = Plain(data, seed, 20) if piece == "plain" else Airbench(data, seed)
     kept, epochs = work / f"{piece}-{seed}.pt", list[dict[str, float]]()
     if kept.exists():
@@ -63,7 +64,7 @@ def theirs(piece: str, data: Cifar, seed: int, work: Path) -> dict[str, Any]:
         peer.load(state["peer"])
         torch.set_rng_state(state["random"])
         epochs = state["epochs"]
-    while len(epochs) < peer.epochs:
+    while len(epochs) < peer.epochs and sum(epoch["seconds"] for epoch in epochs) < 60 * until:
         watch, start = machine.Watch(), time.perf_counter()
         peer.epoch()
         seconds, others = time.perf_counter() - start, watch.seen().others
@@ -72,8 +73,8 @@ def theirs(piece: str, data: Cifar, seed: int, work: Path) -> dict[str, Any]:
         torch.save(state, kept.with_suffix(".part"))
         kept.with_suffix(".part").replace(kept)
         print(f"{piece} {seed}: epoch {len(epochs)}, {epochs[-1]}", flush=True)
-    found: dict[str, Any] = {"epochs": epochs}
-    if isinstance(peer, Airbench):
+    found: dict[str, Any] = {"epochs": epochs, "unfinished": len(epochs) < peer.epochs}
+    if isinstance(peer, Airbench) and not found["unfinished"]:
         found["top1_views"] = right(peer.logits(data.test, views=True), data)
     return found
 
@@ -113,9 +114,9 @@ def right(logits: torch.Tensor, data: Cifar) -> float:
     return float((logits.argmax(1) == data.test_labels).double().mean())
 
 
-def record(piece: str, seed: int, data: Cifar, work: Path) -> None:
+def record(piece: str, seed: int, data: Cifar, work: Path, until: float) -> None:
     """Train and append a line."""
-    found = (ours if piece in OURS else theirs)(piece, data, seed, work)
+    found = ours(piece, data, seed, work) if piece in OURS else theirs(piece, data, seed, work, until)
     note = {"date": f"{datetime.now(UTC):%Y-%m-%d}", **environment()}
     with RECORDS.open("a") as file:
         file.write(json.dumps({"piece": piece, "seed": seed, **found, **note}) + "\n")
@@ -154,7 +155,7 @@ def within(entry: dict[str, Any], limit: float) -> float | None:
 def show() -> None:
     """The table of what is recorded."""
     found = recorded()
-    plain = [entry["epochs"][-1]["top1"] for entry in found["plain"].values()]
+    plain = [entry["epochs"][-1]["top1"] for entry in found["plain"].values() if not entry.get("unfinished")]
     if not plain:
         print("Nothing to compare with is recorded yet: begin with `python benchmarks/cifar10.py --only plain`.")
         return
@@ -167,9 +168,11 @@ def show() -> None:
         ends = [entry["epochs"][-1]["top1"] for entry in seeds.values()]
         total = [clock(entry)[-1] for entry in seeds.values()]
         there = total if piece == "plain" else [minutes(entry, target) for entry in seeds.values()]
+        left = sum(entry.get("unfinished", False) for entry in seeds.values())
         best = [within(entry, LIMIT) for entry in seeds.values()]
         busy = sum(epoch["others"] > machine.QUIET for entry in seeds.values() for epoch in entry["epochs"])
-        lines.append((piece, str(len(seeds)), each(ends, 100), each(total), each(there), each(best, 100), str(busy)))
+        count = f"{len(seeds)}, {left} left unfinished" if left else str(len(seeds))
+        lines.append((piece, count, each(ends, 100), each(total), each(there), each(best, 100), str(busy)))
     head = (
         "training",
         "seeds",
@@ -186,8 +189,8 @@ def show() -> None:
 def each(values: list[Any], times: float = 1.0) -> str:
     """Mean (least to most), or how many there are not."""
     known = [times * value for value in values if value is not None]
-    missing = f", {len(values) - len(known)} never" if len(known) < len(values) else ""
-    return f"{statistics.mean(known):.2f} ({min(known):.2f} to {max(known):.2f}){missing}" if known else "never"
+    missing = f", {len(values) - len(known)} not reached" if len(known) < len(values) else ""
+    return f"{statistics.mean(known):.2f} ({min(known):.2f} to {max(known):.2f}){missing}" if known else "not reached"
 
 
 def main() -> None:
@@ -197,16 +200,20 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--data", type=Path, default=ZIP)
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10"), help="where interrupted trainings are kept")
+    parser.add_argument("--until", type=float, default=math.inf, help="minutes after which a peer is left unfinished")
     asked = parser.parse_args()
     pieces = [piece for piece in asked.only.split(",") if piece]
     for piece in pieces:
         if piece not in PIECES:
             parser.error(f"no piece is called {piece!r} (there are {', '.join(PIECES)})")
-    missing = [(p, int(s)) for s in asked.seeds.split(",") for p in pieces if int(s) not in recorded()[p]]
+    known = recorded()
+    wanted = [(piece, int(seed)) for seed in asked.seeds.split(",") for piece in pieces]
+    whole = asked.until == math.inf
+    missing = [(p, s) for p, s in wanted if s not in known[p] or (whole and known[p][s].get("unfinished"))]
     if missing:
         data = cifar(asked.data, asked.work)
         for piece, seed in missing:
-            record(piece, seed, data, asked.work)
+            record(piece, seed, data, asked.work, asked.until)
     show()
 
 

@@ -32,9 +32,9 @@ from convsmith.train.statistics import of_difference
 MEMBERS = 7
 RECORDS = Path(__file__).with_suffix(".jsonl")
 WAYS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], Execution]] = {
-    "digits": ("resnet20", {"depth": 8}, "default", {"epochs": 20}, Execution()),
+    "digits": ("resnet20", {"depth": 8}, "default", {"epochs": 5}, Execution()),
     "cifar10": (
-        "airbench94", {"width": 0.5, "scale": 0.32}, "fast", {"epochs": 5},
+        "airbench94", {"width": 0.5, "scale": 0.32}, "fast", {"epochs": 3},
         Execution(precision="bfloat16", channels_last=True, fused=True),
     ),
 }  # fmt: skip

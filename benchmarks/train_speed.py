@@ -8,12 +8,13 @@ by setting, each row with those above it; the last is what `convsmith train` fin
 
     python benchmarks/train_speed.py [--rounds 3] [--keras PYTHON] [NET ...]
 
-`--keras` is a Python that has TensorFlow and Keras.
+`--keras` is a Python that has TensorFlow and Keras; without the option, what KERAS_PYTHON says.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -210,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("nets", nargs="*", default=list(NETS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--keras")
+    parser.add_argument("--keras", default=os.environ.get("KERAS_PYTHON"))
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.contestant:
