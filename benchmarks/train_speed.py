@@ -4,7 +4,8 @@ Synthetic images, batch 32 at 224 (128 at 32), SGD with momentum, cross entropy.
 own, so that what one keeps in memory does not help another; they step in turn, A B C A B C ..., and a round in which
 others used the machine is taken again or refused. torchvision: its references' step, float32, contiguous. timm: its
 train.py's step by its defaults (its own ResNet-50, MobileNet v2 and DenseNet-121; it has no ResNet-20). Ours: setting
-by setting, each row with those above it; the last is what `convsmith train` finds the fastest. Wants 20 GB of memory.
+by setting, each row with those above it; the last is what `convsmith train` finds the fastest. Of the larger networks
+only the first and the last setting take part, as each contestant keeps its memory: it wants 20 GB.
 
     python benchmarks/train_speed.py [--rounds 3] [--keras PYTHON] [NET ...]
 
@@ -45,6 +46,7 @@ WAYS = {
     "+ fused": (LAST, True),
 }
 """Ours: the execution, and whether freed memory is kept."""
+FEWER = {"resnet50": ("channels-last", "+ fused"), "densenet121": ("channels-last", "+ fused")}
 KERAS_TURNS = """
 import sys, os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -161,7 +163,8 @@ def contestants(name: str, keras: str | None) -> tuple[dict[str, Contestant], di
     """Those that can take part, warm, and why the others cannot."""
     batch, side = NETS[name]
     words: dict[str, tuple[str, ...]] = {
-        who: (sys.executable, __file__, "--contestant", who, name) for who in ["torchvision", "timm", *WAYS]
+        who: (sys.executable, __file__, "--contestant", who, name)
+        for who in ["torchvision", "timm", *FEWER.get(name, WAYS)]
     }
     absent = {}
     if name not in TIMM:

@@ -51,7 +51,7 @@ def test_without_a_word_the_number_of_images_decides_and_the_run_says_so(
     about, moved, said = run(cli, finished, tmp_path / "run")
     assert moved == {"conv2", "fc1", "fc2", "fc3"}
     why = str(about["transfer"])
-    assert why.startswith("the head and the last 2 stages learn, as 1,259 training images are between 500 and 10,000")
+    assert why.startswith("the head and the last 2 stages learn, as 1,259 training images are between 1,000 and 10,000")
     assert why in said.replace("\n", " ")
     assert why in (tmp_path / "run/report.html").read_text()
     recipe = about["recipe"]
