@@ -21,7 +21,8 @@ def advice(images: int) -> tuple[dict[str, Any], str]:
     """Fields of the recipe for so many training images, and why in a sentence."""
     if images < FEW:
         return {"trains": "head"}, (
-            f"the head alone learns, as {images:,} training images are few (below {FEW:,}); --unfreeze last:2 trains more"
+            f"the head alone learns, as {images:,} training images are few (below {FEW:,}); "
+            "--unfreeze last:2 trains more"
         )
     if images < MANY:
         return {"trains": "last:2", "lr_decay": DECAY}, (
