@@ -1,8 +1,9 @@
 """How many genomes a second have their exact costs known, beside building each network and counting it?
 
 Parameters, bytes of weights, MACs, outputs of all layers and the peak of memory of 100,000 members of `mnas`, on one
-core, from tables (whose making is timed apart); the same of a hundred by trace. Theirs, of ten: the network is built on
-the meta device, then counted by torch's FlopCounterMode or by fvcore, which give MACs alone. All that overlap agree.
+core, from tables (whose making is timed apart); the same of a hundred by trace. Theirs, of ten: the network is built,
+then counted by torch's FlopCounterMode (on the meta device) or by fvcore, which give MACs alone. Where they overlap all
+agree.
 
     python benchmarks/search_speed.py
 """
@@ -36,11 +37,11 @@ def by_torch(genome: Genome) -> int:
 
 
 def by_fvcore(genome: Genome) -> int:
-    """MACs of convolutions and linear layers by fvcore."""
+    """MACs of convolutions and linear layers by fvcore, which cannot trace the meta device."""
     from fvcore.nn import FlopCountAnalysis
 
-    net = build(genome.network, device="meta").eval()
-    found = FlopCountAnalysis(net, torch.empty(1, *net.graph.input.shape, device="meta"))
+    net = build(genome.network, seed=0).eval()
+    found = FlopCountAnalysis(net, torch.zeros(1, *net.graph.input.shape))
     found.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     by = found.by_operator()
     return int(sum(by[name] for name in ("conv", "linear", "addmm")))
