@@ -19,8 +19,8 @@ def quickest(net: Net) -> Execution:
 def ready(net: Net, execution: Execution | None) -> Net:
     """The network (in evaluation mode) itself, or a copy that computes by `execution`, with batch norms folded.
 
-    On a CPU freed memory is kept either way (`machine.keep_memory`): without, ResNet-20 was measured to take twice as
-    long (benchmarks/eval_speed.py).
+    On a CPU freed memory is kept either way (`machine.keep_memory`): without, MobileNet v2 was measured to take three
+    times as long (benchmarks/eval_speed.py).
     """
     if execution is None:
         if next(net.parameters()).device.type == "cpu":

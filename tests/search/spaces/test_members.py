@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convsmith.nn import build
 from convsmith.search.costs import Costs, costs, costs_of, tables
 from convsmith.search.spaces import SPACES, Choice, Genome, Segment, Space, neighbours, space
 from convsmith.search.spaces.chain import chain
@@ -32,6 +35,15 @@ def test_every_member_traces(name: str, seed: int, images: dict[str, int]) -> No
     graph = genome.graph
     assert graph.rows[graph.output].out.channels == images["classes"]
     assert graph.input.channels == images["channels"]
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_members_cost_what_torch_counts_of_the_built_network(name: str, macs_of: Callable[..., int]) -> None:
+    for genome in space(name, side=64, classes=10).draw(2, seed=8):
+        net = build(genome.network, device="meta").eval()
+        price = Costs(*costs_of(genome.graph))
+        assert price.params == sum(parameter.numel() for parameter in net.parameters())
+        assert price.macs == macs_of(net, torch.empty(1, *net.graph.input.shape, device="meta"))
 
 
 def test_all_members_of_the_zoo_trace() -> None:
