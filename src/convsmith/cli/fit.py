@@ -39,6 +39,10 @@ def command(
             help="Where --max-latency holds: eager (the default), compiled, onnxruntime or openvino.",
         ),
     ] = None,
+    latency_table: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A table of `profile-device`: what it shows to be too slow is not timed."),
+    ] = None,
     out: Annotated[str | None, typer.Option(help="The run folder; by default runs/NAME-DATE-TIME.")] = None,
     candidates: Annotated[int, typer.Option(min=1, max=64, help="How many designs race.")] = 8,
     longest: Annotated[
@@ -82,8 +86,8 @@ def command(
     begun, screen = time.perf_counter(), say.console()
     sizes = (size(max_params), size(max_macs), size(max_weights), size(max_memory))
     budget, timer = Budget(*sizes), None
-    if max_latency is not None or target is not None:
-        budget, timer = inputs.with_latency(budget, max_latency, target)
+    if (max_latency, target, latency_table) != (None, None, None):
+        budget, timer = inputs.with_latency(budget, max_latency, target, latency_table)
     changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
     settled = settle(recipe, None if config is None else Path(config), changes)
     limit = None if longest is None else duration(longest)

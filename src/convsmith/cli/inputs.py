@@ -31,6 +31,7 @@ from convsmith.search.fit import Timer
 from convsmith.spec.errors import DataError, SpecError
 from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network
+from convsmith.spec.trace import trace
 from convsmith.train import Recipe, Run, command_line, environment
 
 
@@ -133,18 +134,35 @@ def check_budget(budget: Budget, source: str, side: int | None, channels: int | 
         within(budget, seen.channels, seen.classes, seen.side)
 
 
-def with_latency(budget: Budget, limit: str | None, target: str | None) -> tuple[Budget, Timer]:
-    """The budget with a limit of latency, and who measures it; the target's engine has to be there."""
+def with_latency(
+    budget: Budget, limit: str | None, target: str | None, table: str | None = None
+) -> tuple[Budget, Timer]:
+    """The budget with a limit of latency, and who tells latencies; the target's engine has to be there.
+
+    Networks are measured; with a table those that it predicts to be too slow, beyond its stated error, are not.
+    """
+    from convsmith.cli.latency import known
     from convsmith.cli.words import milliseconds
     from convsmith.deploy.engines import engine, latency
     from convsmith.search.target import Target
     from convsmith.train.machine import cores
 
     if limit is None:
-        raise SpecError(f"--target {target} is where --max-latency holds; say that too")
-    found = Target.of(target or "eager").settled(cores())
-    engine(found)
-    return replace(budget, latency_ms=milliseconds(limit), target=found), lambda network: latency(network, found).ms
+        option = f"--target {target} is where" if table is None else f"--latency-table {table} is what"
+        raise SpecError(f"{option} --max-latency holds{'' if table is None else ' by'}; say that too")
+    most = milliseconds(limit)
+    if table is None:
+        found = Target.of(target or "eager").settled(cores())
+        engine(found)
+        return replace(budget, latency_ms=most, target=found), lambda network: latency(network, found).ms
+    model = known(Path(table), target)
+    found = model.table.target
+
+    def timer(network: Network) -> float:
+        guess = model.predict(trace(network))
+        return guess.ms if guess.ms * (1 - guess.error) > most else latency(network, found).ms
+
+    return replace(budget, latency_ms=most, target=found), timer
 
 
 def fitted(network: Network, data: Data, side: int | None) -> Network:

@@ -36,6 +36,11 @@ def network_model(net: Net, preprocess: Preprocess) -> ModelProto:
 
     `net` is in evaluation mode on the CPU. Raises ExportError with torch's reason.
     """
+    return _without_traces(exported(net, preprocess))
+
+
+def exported(net: Net, preprocess: Preprocess) -> ModelProto:
+    """`network_model` with the exporter's notes, which say of each node which module it came from."""
     side = preprocess.side
     served = Served(exporters_twin(net), preprocess).eval()
     example = torch.zeros(2, preprocess.channels, side, side)  # torch takes a batch of 1 for a constant
@@ -55,7 +60,7 @@ def network_model(net: Net, preprocess: Preprocess) -> ModelProto:
         model: ModelProto = program.model_proto
     except Exception as error:  # whatever the exporter trips over, the user's answer is one sentence
         raise ExportError(f"torch cannot export {net.network.name} at side {side}: {reason(error)}") from error
-    return _without_traces(model)
+    return model
 
 
 def _without_traces(model: ModelProto) -> ModelProto:

@@ -17,8 +17,10 @@ Images = torch.Tensor | np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def open_session(model: bytes | Path, *, name: str, threads: int = 0) -> Any:
+def open_session(model: bytes | Path, *, name: str, threads: int = 0, profile: Path | None = None) -> Any:
     """An inference session on a file or its bytes; `threads` 0 means one a core.
+
+    `profile` is the beginning of a file's name into which the session writes what its nodes take.
 
     Raises ExportError naming the model by `name`, MissingExtra.
     """
@@ -26,6 +28,8 @@ def open_session(model: bytes | Path, *, name: str, threads: int = 0) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors alone: they arrive as exceptions too
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
     try:
         source = model if isinstance(model, bytes) else str(model)
         return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

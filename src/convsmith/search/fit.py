@@ -115,7 +115,7 @@ def _too_slow(budget: Budget, latencies: dict[Design, float]) -> str:
     fastest = min(latencies, key=lambda design: latencies[design])
     return (
         f"no design answers in {budget.latency_ms:g} ms on {budget.target}; the fastest of {len(latencies)} that were "
-        f"measured: {fastest.name} with {latencies[fastest]:.3g} ms; allow more by --max-latency"
+        f"tried: {fastest.name} with {latencies[fastest]:.3g} ms; allow more by --max-latency"
     )
 
 

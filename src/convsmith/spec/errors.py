@@ -74,6 +74,10 @@ class BusyError(ConvsmithError):
     """Others use the machine so much that a timing would be theirs."""
 
 
+class TableError(ConvsmithError):
+    """A table of latencies that cannot be read, or that is of another machine or engine than is asked for."""
+
+
 class ImportFailed(ConvsmithError):
     """A module that torch cannot export, or whose operations or structure we cannot read."""
 

@@ -1,0 +1,173 @@
+"""How near do predicted latencies come on networks that the table has not seen?
+
+For PyTorch and for ONNX Runtime, both on all cores and one image: `mnas` is profiled for ten minutes at most, twice,
+with other networks, and both tables predict 200 further members: do they agree? Then the other spaces are added to the
+first, some minutes each, and members that the table has not seen are predicted and measured, of ten families: `mnas`,
+`cifar_mb`, `resnet`, `nas_cell`, and the six of `zoo`. Beside it the MACs: the factor to milliseconds that puts most of
+these very networks within 10 %.
+
+A target takes half an hour and is recorded piece by piece in latency_model.jsonl:
+`python benchmarks/latency_model.py --targets eager,onnxruntime --work runs/latency`. Without --targets, the tables of
+what is recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from timing import table
+
+from convsmith.deploy.engines import dissect, engine, here, latency
+from convsmith.search.latency.model import LatencyModel
+from convsmith.search.latency.profile import profile
+from convsmith.search.latency.table import LatencyTable
+from convsmith.search.latency.verify import CLOSE, Verified, unseen, verdict, verify
+from convsmith.search.spaces import Genome, Space, space
+from convsmith.search.target import Target
+from convsmith.spec.errors import BusyError
+from convsmith.spec.network import Network
+from convsmith.train import environment, machine
+
+RECORDS = Path(__file__).with_suffix(".jsonl")
+MINUTES = {"mnas": 9.5, "cifar_mb": 3.0, "resnet": 3.0, "nas_cell": 3.0, "zoo": 4.0}
+OF_SPACE, OF_FAMILY, AGREE = 6, 4, 200
+"""Unseen networks of a space and of a family of `zoo`; those that two tables are to agree on."""
+HEAD = (
+    "family", "unseen", "ms", "from the table", "worst", "within 10 %", "Spearman", "MACs: within 10 %",
+    "MACs: Spearman",
+)  # fmt: skip
+PATIENCE, PAUSE = 10, 20.0
+"""How often a busy machine is waited for, and seconds each time."""
+
+
+def grown(path: Path, target: Target, some: Space, minutes: float, seed: int) -> tuple[LatencyTable, dict[str, Any]]:
+    """A table with a space measured into it, and how that went; a busy machine is waited for."""
+    found = LatencyTable(here(), engine(target).version(), target)
+    if path.exists():
+        found = LatencyTable.load(path)
+    began, networks, covered = time.monotonic(), len(found.networks), 0.0
+    for _ in range(PATIENCE):
+        try:
+            left = 60 * minutes - (time.monotonic() - began)
+            for step in profile(found, [some], lambda network: dissect(network, target), seconds=left, seed=seed):
+                covered = step.covered
+            break
+        except BusyError as error:
+            print(f"{some.name}: {error}", file=sys.stderr, flush=True)
+            time.sleep(PAUSE)
+        finally:
+            found.save(path)
+    spent = (time.monotonic() - began) / 60
+    about = {"minutes": spent, "networks": len(found.networks) - networks, "covered": covered, "drift": found.drift}
+    print(f"{target} {some.name}: {about}", file=sys.stderr, flush=True)
+    return found, about
+
+
+def strangers(model: LatencyModel, spaces: Sequence[Space]) -> dict[str, list[Genome]]:
+    """By family."""
+    found = {some.name: unseen(model, some, OF_SPACE, seed=11) for some in spaces if some.name != "zoo"}
+    for member in unseen(model, spaces[-1], 400, seed=11):
+        of = found.setdefault(str(member.settings["family"]), [])
+        if len(of) < OF_FAMILY:
+            of.append(member)
+    return found
+
+
+def measured(network: Network, target: Target) -> float:
+    """Milliseconds; a busy machine is waited for."""
+    for left in reversed(range(PATIENCE)):
+        try:
+            return latency(network, target).ms
+        except BusyError as error:
+            print(f"{network.name}: {error}", file=sys.stderr, flush=True)
+            if not left:
+                raise
+            time.sleep(PAUSE)
+    raise AssertionError
+
+
+def record(target: Target, work: Path) -> None:
+    """Profile, compare two tables, predict and measure; a line in the records."""
+    work.mkdir(parents=True, exist_ok=True)
+    spaces = [space(name) for name in MINUTES]
+    first, second = (work / f"{target.engine}-{seed}.json" for seed in (0, 1))
+    for old in (first, second):
+        old.unlink(missing_ok=True)
+    about: dict[str, Any] = {"target": target.to_json(), "engine": engine(target).version(), "spaces": {}}
+    one, about["spaces"]["mnas"] = grown(first, target, spaces[0], MINUTES["mnas"], 0)
+    other, about["again"] = grown(second, target, spaces[0], MINUTES["mnas"], 1)
+    about["agree"] = agreement(LatencyModel(one), LatencyModel(other), spaces[0])
+    for some in spaces[1:]:
+        one, about["spaces"][some.name] = grown(first, target, some, MINUTES[some.name], 0)
+    model = LatencyModel(one)
+    about |= {"networks": len(one.networks), "units": len(one.units), "error": model.error, "families": {}}
+    for family, members in strangers(model, spaces).items():
+        pairs = [pair._asdict() for pair in verify(model, members, lambda network: measured(network, target))]
+        shares = [model.predict(member.graph).measured for member in members]
+        about["families"][family] = [pair | {"known": share} for pair, share in zip(pairs, shares, strict=True)]
+        print(f"{target} {family}: {about['families'][family]}", file=sys.stderr, flush=True)
+    note = {"date": f"{datetime.now(UTC):%Y-%m-%d}", **environment()}
+    with RECORDS.open("a") as file:
+        file.write(json.dumps({**about, **note}) + "\n")
+
+
+def agreement(one: LatencyModel, other: LatencyModel, some: Space) -> dict[str, float]:
+    """How far apart two tables' predictions are, as a share, beside the errors that they state."""
+    graphs = [member.graph for member in some.draw(AGREE, seed=5)]
+    apart = np.abs(np.log([one.predict(graph).ms / other.predict(graph).ms for graph in graphs]))
+    median, most = np.quantile(apart, (0.5, 0.9))
+    return {"median": float(median), "nine_in_ten": float(most), "stated": one.error, "stated_again": other.error}
+
+
+def show() -> None:
+    """Tables of what is recorded last of each target."""
+    lines = RECORDS.read_text().splitlines() if RECORDS.exists() else []
+    last = {entry["target"]["engine"]: entry for entry in map(json.loads, lines)}
+    if not last:
+        print("Nothing is recorded yet: python benchmarks/latency_model.py --targets eager,onnxruntime")
+    for entry in last.values():
+        agree, mnas = entry["agree"], entry["spaces"]["mnas"]
+        print(f"{Target(**entry['target'])}, {entry['engine']}, {entry['date']}: `mnas` in {mnas['minutes']:.1f} min "
+              f"({mnas['networks']} networks, {mnas['covered']:.1%} of its work seen). Profiled again with other "
+              f"networks, predictions for {AGREE} members differ by {agree['median']:.1%} in the median and "
+              f"{agree['nine_in_ten']:.1%} in nine of ten; stated errors {agree['stated']:.1%} and "
+              f"{agree['stated_again']:.1%}. With all spaces {entry['networks']} networks, {entry['units']:,} units, "
+              f"stated error {entry['error']:.1%}.\n")  # fmt: skip
+        every = [pair for pairs in entry["families"].values() for pair in pairs]
+        rows = [_row(family, pairs) for family, pairs in (*entry["families"].items(), ("all", every))]
+        print(table(HEAD, rows), "\n")
+
+
+def _row(family: str, pairs: list[dict[str, Any]]) -> tuple[str, ...]:
+    some = [Verified(p["name"], p["predicted_ms"], p["measured_ms"], p["macs"]) for p in pairs]
+    seen, ms = verdict(some), [one.measured_ms for one in some]
+    worst = max((one.error for one in some), key=abs)
+    known = np.mean([pair["known"] for pair in pairs])
+    return (
+        family, str(len(some)), f"{min(ms):.3g} to {max(ms):.3g}", f"{known:.0%}", f"{worst:+.1%}",
+        f"{seen.close:.0%}", f"{seen.rank:.3f}", f"{seen.macs_close:.0%}", f"{seen.macs_rank:.3f}",
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Record what is asked for, then show what is recorded."""
+    parser = argparse.ArgumentParser(description="predicted and measured latencies")
+    parser.add_argument("--targets", default="", help="engines to record, of eager and onnxruntime")
+    parser.add_argument("--work", type=Path, default=Path("runs/latency"), help="where the tables are kept")
+    asked = parser.parse_args()
+    for name in filter(None, asked.targets.split(",")):
+        record(Target.of(name).settled(machine.cores()), asked.work)
+    show()
+
+
+if __name__ == "__main__":
+    assert CLOSE == 0.1, "the tables' headings say so"
+    main()

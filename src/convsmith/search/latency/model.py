@@ -1,0 +1,146 @@
+"""Predicting the latency of a network that was never run: its units' times, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convsmith.search.latency.roofline import Roofline, roofline
+from convsmith.search.latency.table import Dissected, LatencyTable
+from convsmith.search.latency.units import Unit, units
+from convsmith.spec.errors import SpecError
+from convsmith.spec.graph import Graph
+
+NEAR = 6
+"""Measured units that correct the roofline of one that was not."""
+OTHER_WINDOW, FAR = 1.0, 1.0
+"""How far a unit of another form is, and where trust in neighbours is down to a half; in factors of e of size."""
+LEAST_MS = 1e-4
+"""No unit takes less: some are fused away, and looking inside takes time that is subtracted."""
+FEWEST = 5
+"""Networks held back that tell an error."""
+SHARE = 0.9
+"""Share of predictions that the stated error holds."""
+
+
+class Prediction(NamedTuple):
+    """Milliseconds of a batch; `measured` is the share of them that comes from units in the table, 0..1, the rest from
+    the roofline and units nearby. Nine in ten networks are within `error`, a share of `ms`."""
+
+    ms: float
+    measured: float
+    error: float
+
+
+class LatencyModel:
+    """What a table says of networks. Raises SpecError for a table without networks.
+
+    A whole network takes `start`, the sum of its units, and `step` for each: what calling costs, less what looking
+    inside does. Both are fitted to the networks of the table; what is then left of a network is shared by its units.
+    """
+
+    def __init__(self, table: LatencyTable) -> None:
+        taught = [network for network in table.networks if not network.held]
+        if not taught:
+            raise SpecError("the table of latencies is empty: nothing was measured yet")
+        self.table = table
+        self.start, self.step = _overhead(taught)
+        seen: dict[str, list[float]] = {}
+        for network in taught:
+            times = np.maximum(np.array(network.ms) + self.step, LEAST_MS)
+            times *= max(network.whole_ms - self.start, LEAST_MS) / times.sum()
+            for key in set(network.keys):
+                here = [at for at, other in enumerate(network.keys) if other == key]
+                seen.setdefault(key, []).append(float(times[here].mean()))
+        self._known = Known(table.units, {key: float(np.median(values)) for key, values in seen.items()})
+
+    def predict(self, graph: Graph) -> Prediction:
+        """The latency of a network."""
+        return self._sum(units(graph), self.error)
+
+    @cached_property
+    def errors(self) -> NDArray[np.float64]:
+        """Of the networks that were held back: predicted less measured, as a share of measured."""
+        held = [network for network in self.table.networks if network.held]
+        predicted = [self._sum([self.table.units[key] for key in one.keys], 0.0).ms for one in held]
+        found: NDArray[np.float64] = np.array(predicted) / np.array([one.whole_ms for one in held]) - 1
+        return found
+
+    @cached_property
+    def error(self) -> float:
+        """What nine in ten of `errors` are within; 1 where there are too few to tell."""
+        return float(np.quantile(np.abs(self.errors), SHARE)) if len(self.errors) >= FEWEST else 1.0
+
+    def _sum(self, some: Iterable[Unit], error: float) -> Prediction:
+        total = measured = 0.0
+        for unit in some:
+            ms = self._known.ms.get(unit.key)
+            if ms is None:
+                total += self._known.guess(unit)
+            else:
+                total, measured = total + ms, measured + ms
+        return Prediction(self.start + total, measured / total if total else 0.0, error)
+
+
+class Fitted(NamedTuple):
+    """Measured units by place: how far each is above its roofline (log), the places of a kind, forms and sizes."""
+
+    limits: Roofline
+    above: NDArray[np.float64]
+    kinds: dict[str, list[int]]
+    forms: list[str]
+    sizes: NDArray[np.float64]
+
+
+class Known:
+    """Units with their milliseconds, and a guess for those that are not among them."""
+
+    def __init__(self, about: dict[str, Unit], ms: dict[str, float]) -> None:
+        self.about, self.ms = about, ms
+        self._guesses: dict[str, float] = {}
+
+    def guess(self, unit: Unit) -> float:
+        """The roofline's time, corrected by how far units of the same kind nearby are above theirs."""
+        if unit.key not in self._guesses:
+            self._guesses[unit.key] = self._guess(unit)
+        return self._guesses[unit.key]
+
+    def _guess(self, unit: Unit) -> float:
+        fitted = self._fitted
+        alike = np.array(fitted.kinds.get(unit.kind) or range(len(fitted.forms)))
+        apart = np.abs(fitted.sizes[alike] - _size(unit)).sum(1)
+        apart += OTHER_WINDOW * np.array([fitted.forms[i] != unit.form for i in alike])
+        near = np.argsort(apart, kind="stable")[:NEAR]
+        weight = 1 / (apart[near] + 1e-3) ** 2
+        toward = (weight * fitted.above[alike[near]]).sum() / (weight.sum() + 1 / FAR**2)
+        return float(fitted.limits.ms(unit) * np.exp(toward))
+
+    @cached_property
+    def _fitted(self) -> Fitted:
+        keys = list(self.ms)
+        some, ms = [self.about[key] for key in keys], np.array([self.ms[key] for key in keys])
+        limits = roofline(some, ms)
+        above = np.log(ms / np.array([limits.ms(unit) for unit in some]))
+        kinds: dict[str, list[int]] = {}
+        for i, unit in enumerate(some):
+            kinds.setdefault(unit.kind, []).append(i)
+        return Fitted(limits, above, kinds, [unit.form for unit in some], np.array([_size(unit) for unit in some]))
+
+
+def _size(unit: Unit) -> NDArray[np.float64]:
+    return np.log([unit.macs + 1, unit.moved + 1, unit.weights + 1])
+
+
+def _overhead(networks: Sequence[Dissected]) -> tuple[float, float]:
+    """Milliseconds of a call and of each unit in it, by least squares of relative errors; a call's are not below 0."""
+    whole = np.array([network.whole_ms for network in networks])
+    rest = (whole - [sum(network.ms) for network in networks]) / whole
+    counts = np.array([len(network.ms) for network in networks]) / whole
+    start, step = np.linalg.lstsq(np.stack([1 / whole, counts], 1), rest)[0]
+    if start < 0:
+        start, step = 0.0, (counts @ rest) / (counts @ counts)
+    return float(start), float(step)
