@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Network]:
 
     def dissect(network: Network, target: Any) -> Dissected:
         found = units(trace(network))
-        return Dissected(network.name, whole(network), tuple(u.key for u in found), tuple(map(takes, found)))
+        return Dissected(network.name, whole(network), tuple(u.key for u in found), tuple(map(takes, found)), 2.5)
 
     def latency(network: Network, target: Any) -> Latency:
         timed.append(network)
@@ -44,6 +45,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Network]:
     monkeypatch.setattr(engines, "dissect", dissect)
     monkeypatch.setattr(engines, "latency", latency)
     monkeypatch.setattr("convsmith.search.latency.cover.POOL", 400)
+    monkeypatch.setattr("convsmith.search.latency.steady.time", SimpleNamespace(sleep=lambda seconds: None))
     return timed
 
 

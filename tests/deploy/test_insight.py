@@ -11,14 +11,14 @@ import pytest
 from convsmith import trace
 from convsmith.data.preprocess import Preprocess
 from convsmith.deploy import engines, nodes
-from convsmith.deploy.engines import dissect, eager, insight
+from convsmith.deploy.engines import dissect_here, eager, insight
 from convsmith.deploy.network import exported
 from convsmith.nn import build
 from convsmith.search import timing
 from convsmith.search.latency.units import units
 from convsmith.search.target import Target
 from convsmith.spec import Conv, Flatten, Linear, Network, Norm, Pool, PoolTo, Relu, Residual, Seq
-from convsmith.spec.errors import SpecError
+from convsmith.spec.errors import BusyError, SpecError
 from convsmith.train.machine import Load
 
 NETWORK = Network(
@@ -38,13 +38,14 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is taken for quiet and steady, whatever it is, and short looks."""
     monkeypatch.setattr(timing, "Watch", lambda: SimpleNamespace(seen=lambda: Load(0.0, 1)))
     monkeypatch.setattr(timing, "DRIFT", float("inf"))
+    monkeypatch.setattr(engines, "DRIFT", float("inf"))
     monkeypatch.setattr(timing, "ROUND", 0.02)
     monkeypatch.setattr(engines, "LOOK", 0.02)
 
 
 @pytest.mark.parametrize("name", ["eager", "onnxruntime"])
 def test_a_network_is_run_and_looked_into(name: str) -> None:
-    found = dissect(NETWORK, Target(name, threads=1))
+    found = dissect_here(NETWORK, Target(name, threads=1))
     assert found.name == "tiny"
     assert found.keys == tuple(unit.key for unit in UNITS)
     assert len(found.ms) == len(UNITS)
@@ -52,6 +53,7 @@ def test_a_network_is_run_and_looked_into(name: str) -> None:
     assert max(found.ms) == found.ms[HEAVY]  # 20 times the work of any other
     assert found.ms[HEAVY] > statistics.median(found.ms)
     assert found.whole_ms > 0
+    assert found.pace_ms > 0
 
 
 def test_no_hook_stays() -> None:
@@ -99,3 +101,15 @@ def test_an_engine_that_cannot_be_looked_into_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr("convsmith.deploy.engines.compiled.shutil.which", lambda name: "/usr/bin/g++")
     with pytest.raises(SpecError, match="compiled does not tell what layers take; latencies are predicted for eager"):
         insight(Target("compiled"))
+
+
+def test_a_timing_stands_between_two_looks_at_the_yardstick_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "DRIFT", 0.1)
+    looks = iter([2.5, 3.5, 3.5, 2.5, 2.5, 2.6])
+    monkeypatch.setattr(engines, "yardstick", lambda: next(looks))
+    asked: list[int] = []
+    assert engines._paced(lambda: asked.append(1) or len(asked)) == (3, 2.6)
+    monkeypatch.setattr(engines, "yardstick", lambda: float(next(count) ** 2))
+    count = iter(range(1, 100))
+    with pytest.raises(BusyError, match=r"a fixed work takes 49 ms, and then 64: the machine keeps changing"):
+        engines._paced(lambda: None)

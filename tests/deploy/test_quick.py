@@ -26,7 +26,7 @@ ZOO = [
     "resnext50_32x4d", "mnasnet0_5", "mobilenet_v3_small",
 ]  # fmt: skip
 DRAWN = ["mnas:0", "cifar_mb:0", "resnet:1", "nas_cell:0", "nas_cell:1", "zoo:2"]
-COMPARED = ["mnas:1", "cifar_mb:1", "resnet:2", "nas_cell:0", "efficientnet_b0", "densenet121", "resnet20"]
+COMPARED = ["mnas:1", "cifar_mb:1", "nas_cell:0", "efficientnet_b0", "resnet20"]
 
 
 def network(name: str) -> Network:
@@ -65,9 +65,7 @@ def optimised(model: bytes, path: Path) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["mnas:1", "cifar_mb:1", "resnet:2", "nas_cell:0", "efficientnet_b0", "densenet121", "resnet20"]
-)
+@pytest.mark.parametrize("name", ["mnas:1", "cifar_mb:1", "resnet:2", "nas_cell:0", "efficientnet_b0", "resnet20"])
 def test_the_runtime_runs_what_it_runs_of_the_exporters_model(name: str, tmp_path: Path) -> None:
     net = build(network(name), seed=0).eval()
     assert isinstance(net.network.side, int)

@@ -144,6 +144,7 @@ def with_latency(
     from convsmith.cli.latency import known
     from convsmith.cli.words import milliseconds
     from convsmith.deploy.engines import engine, latency
+    from convsmith.search.latency.steady import steady
     from convsmith.search.target import Target
     from convsmith.train.machine import cores
 
@@ -160,7 +161,9 @@ def with_latency(
 
     def timer(network: Network) -> float:
         guess = model.predict(trace(network))
-        return guess.ms if guess.ms * (1 - guess.error) > most else latency(network, found).ms
+        if guess.ms * (1 - guess.error) > most:
+            return guess.ms
+        return steady(model.table, lambda: latency(network, found)).ms
 
     return replace(budget, latency_ms=most, target=found), timer
 

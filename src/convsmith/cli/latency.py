@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from convsmith.search.latency.model import LatencyModel
+    from convsmith.search.timing import Latency
+    from convsmith.spec.network import Network
 
 
 @guarded
@@ -49,6 +51,7 @@ def command(
 
     from convsmith.cli.words import network_of
     from convsmith.deploy.engines import latency
+    from convsmith.search.latency.steady import steady
     from convsmith.search.target import Target
     from convsmith.spec.errors import SpecError
     from convsmith.spec.trace import trace
@@ -61,6 +64,12 @@ def command(
     if table is not None:
         model = known(Path(table), target)
         found = model.table.target
+
+    def measured(network: Network) -> Latency:
+        if model is None:
+            return latency(network, found)
+        return steady(model.table, lambda: latency(network, found))
+
     lines = []
     for name in networks:
         network = asked(network_of(name), classes=classes, channels=channels, side=side)
@@ -71,7 +80,7 @@ def command(
             line |= {"predicted_ms": guess.ms, "measured_share": guess.measured, "error": guess.error}
             said += f"{guess.ms:.3g} ms predicted on {found}, {guess.measured:.0%} of it from layers of the table"
         if model is None or verify:
-            seen = latency(network, found)
+            seen = measured(network)
             line |= {"measured": seen.to_json()}
             said += f", {seen.ms:.3g} ms measured" if model is not None else f"{seen.ms:.3g} ms on {found}"
             said += f" ({seen.low_ms:.3g} to {seen.high_ms:.3g})"

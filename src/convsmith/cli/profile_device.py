@@ -42,6 +42,7 @@ def command(
     from convsmith.cli.words import duration
     from convsmith.deploy.engines import dissect, engine, here, insight, latency
     from convsmith.search.latency.model import LatencyModel
+    from convsmith.search.latency.steady import steady
     from convsmith.search.latency.table import LatencyTable
     from convsmith.search.latency.verify import unseen, verdict
     from convsmith.search.latency.verify import verify as verified
@@ -77,7 +78,7 @@ def command(
     if verify:
         members = [one for some in chosen for one in unseen(model, some, verify, seed + 1)]
         pairs = []
-        for pair in verified(model, members, lambda network: latency(network, found).ms):
+        for pair in verified(model, members, lambda network: steady(table, lambda: latency(network, found)).ms):
             pairs.append(pair)
             screen.print(_line(pair), markup=False)
         seen = verdict(pairs)

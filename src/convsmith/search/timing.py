@@ -23,12 +23,16 @@ DRIFT = 0.1
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of a call: the median of `runs`, and the 5th and 95th percentile."""
+    """Milliseconds of a call: the median of `runs`, and the 5th and 95th percentile.
+
+    `pace_ms` is what a fixed work took at the time, by which slow spells of the machine show; 0: not looked at.
+    """
 
     ms: float
     low_ms: float
     high_ms: float
     runs: int
+    pace_ms: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

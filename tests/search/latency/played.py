@@ -14,6 +14,8 @@ from convsmith.spec.trace import trace
 MACHINE, ENGINE = {"processor": "made up", "cores": 1}, "made-up 1.0"
 CALL, STEP, HOOK = 0.05, 0.002, 0.001
 """Milliseconds of a call and of each unit in it; those of looking at a unit."""
+PACE = 2.5
+"""Milliseconds of the fixed work."""
 
 
 def takes(unit: Unit) -> float:
@@ -26,7 +28,7 @@ def dissect(network: Network) -> Dissected:
     found = units(trace(network))
     times = [takes(unit) for unit in found]
     whole = CALL + sum(times) + STEP * len(times)
-    return Dissected(network.name, whole, tuple(u.key for u in found), tuple(ms + HOOK for ms in times))
+    return Dissected(network.name, whole, tuple(u.key for u in found), tuple(ms + HOOK for ms in times), PACE)
 
 
 def noisy(share: float, seed: int = 0) -> Callable[[Network], Dissected]:

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from convsmith.search.latency import profile as module
+from convsmith.search.latency import steady as steady_module
 from convsmith.search.latency.cover import ENOUGH, FEW, Cover
 from convsmith.search.latency.model import LatencyModel
-from convsmith.search.latency.profile import HELD, TAUGHT, TRIES, name_of, profile
+from convsmith.search.latency.profile import HELD, TAUGHT, name_of, profile
 from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import units
 from convsmith.search.latency.verify import spearman, unseen, verdict, verify
@@ -19,7 +20,7 @@ from convsmith.search.target import Target
 from convsmith.spec.errors import BusyError
 from convsmith.spec.network import Network
 
-from .played import ENGINE, MACHINE, dissect
+from .played import ENGINE, MACHINE, PACE, dissect
 
 CIFAR, ZOO = space("cifar_mb"), space("zoo", side=32, classes=10)
 
@@ -79,41 +80,77 @@ def test_time_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     table = empty()
     steps = list(profile(table, [CIFAR], slow, seconds=15.5))
-    assert 13 <= len(steps) <= 16
-    assert len(table.networks) == len(steps) + 1  # and the reference
+    assert len(steps) == 16
+    assert len(table.networks) == len(steps)
     assert 0.2 < steps[-1].covered < ENOUGH
 
 
-def changing(ratios: Iterator[float]):  # type: ignore[no-untyped-def]
-    """The reference takes so many times as long, time after time."""
-    first = Cover(CIFAR, seed=0).middle.network.body
+def at_pace(paces: Iterator[float]):  # type: ignore[no-untyped-def]
+    """Everything, the fixed work too, takes so many times as long, network after network."""
 
     def look(network: Network) -> Dissected:
-        found = dissect(network)
-        return found._replace(whole_ms=found.whole_ms * next(ratios)) if network.body == first else found
+        found, slow = dissect(network), next(paces)
+        return found._replace(
+            whole_ms=slow * found.whole_ms, ms=tuple(slow * ms for ms in found.ms), pace_ms=slow * PACE
+        )
 
     return look
 
 
-def test_a_stretch_in_which_the_machine_changed_is_measured_again() -> None:
-    table = empty()
-    seen = []
-    look = changing(iter([1.0, 1.5, 1.5, *[1.02] * 100]))  # a second look is taken first
-    for step in profile(table, [CIFAR], look, seconds=1e6):
-        seen.append(step.networks)
-    assert table.drift[:2] == pytest.approx([1.5, 1.02])
-    stretch = [*range(2, TAUGHT + HELD + 2)]
-    assert seen[: 2 * len(stretch)] == [*stretch, *stretch]
-    assert len({network.name for network in table.networks}) == len(table.networks)
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that were waited, which pass at once."""
+    waited: list[float] = []
+    monkeypatch.setattr(steady_module, "time", SimpleNamespace(sleep=waited.append))
+    return waited
 
 
-def test_a_machine_that_keeps_changing_is_refused_and_what_agrees_is_kept() -> None:
+def test_slow_spells_are_waited_for(waits: list[float]) -> None:
+    """Of forty networks, the tenth to fourteenth looks fall into a time when all takes half as long again."""
     table = empty()
-    with pytest.raises(BusyError, match=r"takes 1\.30 times as long as at first; what agrees with it is kept"):
-        for _ in profile(table, [CIFAR], changing(iter([1.0, 1.3, 1.0, *[1.3] * 100])), seconds=1e6):
+    paces = iter([*[1.0] * 9, *[1.5] * 5, *[1.02] * 1000])
+    steps = [step.networks for step in profile(table, [CIFAR], at_pace(paces), seconds=1e6)]
+    assert steps == [*range(1, len(steps) + 1)]
+    assert len(waits) == 5
+    assert max(network.pace_ms for network in table.networks) < 1.1 * PACE
+    assert table.sound == table.networks
+
+
+def test_a_table_that_began_in_a_slow_spell_forgets_it(waits: list[float]) -> None:
+    """The first four networks; the fifth tells that the machine can do better."""
+    table = empty()
+    for _ in profile(table, [CIFAR], at_pace(iter([*[1.5] * 4, *[1.0] * 1000])), seconds=1e6):
+        pass
+    assert not waits
+    assert table.pace_ms == PACE
+    assert len(table.sound) == len(table.networks) - 4
+    members = CIFAR.draw(20, seed=8)
+    model = LatencyModel(table)
+    errors = [model.predict(member.graph).ms / dissect(member.network).whole_ms - 1 for member in members]
+    assert max(map(abs, errors)) < 0.1
+
+
+def test_a_machine_that_stays_slow_is_refused_and_what_was_measured_is_kept(waits: list[float]) -> None:
+    table = empty()
+    with pytest.raises(BusyError, match=r"a fixed work takes 1\.30 times as long as when the table was measured: some"):
+        for _ in profile(table, [CIFAR], at_pace(iter([*[1.0] * 12, *[1.3] * 1000])), seconds=1e6):
             pass
-    assert len(table.networks) == 1 + TAUGHT + HELD
-    assert len(table.drift) == 1 + TRIES
+    assert len(table.networks) == 12
+    assert len(waits) == steady_module.LOOKS - 1
+
+
+def test_a_timing_that_was_refused_is_taken_again(waits: list[float]) -> None:
+    left = iter(range(8))
+
+    def look(network: Network) -> Dissected:
+        if next(left, None) == 7:
+            raise BusyError("no timing counts here now")
+        return dissect(network)
+
+    table = empty()
+    steps = [step.networks for step in profile(table, [CIFAR], look, seconds=1e6)]
+    assert steps == [*range(1, len(steps) + 1)]
+    assert len(waits) == 1
 
 
 def test_a_table_goes_on_from_where_it_was() -> None:

@@ -23,7 +23,6 @@ MEMBERS = space("cifar_mb").draw(6, seed=0)
 @pytest.fixture(scope="module")
 def table() -> LatencyTable:
     found = table_of([member.network for member in MEMBERS])
-    found.drift.append(1.02)
     found.networks[-1] = found.networks[-1]._replace(held=True)
     return found
 
@@ -65,7 +64,7 @@ def test_files_that_are_no_table(table: LatencyTable, tmp_path: Path) -> None:
         LatencyTable.load(path)
     with pytest.raises(TableError, match="is a table of version 9; this convsmith reads 1"):
         LatencyTable.load(broken(table, path, version=9))
-    networks = [{"name": "x", "whole_ms": 1, "units": [0, 1], "ms": [1], "held": False}]
+    networks = [{"name": "x", "whole_ms": 1, "units": [0, 1], "ms": [1], "pace_ms": 1, "held": False}]
     with pytest.raises(TableError, match=r"is broken .*not as many times as units"):
         LatencyTable.load(broken(table, path, networks=networks))
     with pytest.raises(TableError, match="is broken"):

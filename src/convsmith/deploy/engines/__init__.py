@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
+from convsmith.deploy.apart import apart
+from convsmith.deploy.engines.yardstick import yardstick
 from convsmith.search.latency.table import Dissected
 from convsmith.search.latency.units import Unit, units
 from convsmith.search.target import Target
-from convsmith.search.timing import Latency, timed
-from convsmith.spec.errors import SpecError
+from convsmith.search.timing import DRIFT, TRIES, Latency, timed
+from convsmith.spec.errors import BusyError, SpecError
 from convsmith.spec.network import Network
 from convsmith.spec.trace import trace
 from convsmith.train import machine
@@ -25,6 +28,8 @@ from convsmith.train.environment import cpu_name
 Call = Callable[[], object]
 Inside = Callable[[float], list[float]]
 """Runs for so many seconds; the median milliseconds of each unit."""
+
+R = TypeVar("R")
 
 LOOK = 0.3
 """Seconds of looking inside, before and after the timing of the whole."""
@@ -59,20 +64,45 @@ def engine(target: Target) -> Engine:
 
 
 def latency(network: Network, target: Target) -> Latency:
-    """Time a network on a target. Raises MissingExtra, BusyError, ExportError."""
-    target = target.settled(machine.cores())
-    with threads(target):
-        return timed(engine(target).prepared(network, target))
+    """Time a network on a target, in a process of its own. Raises MissingExtra, BusyError, ExportError."""
+    return apart(latency_here, network, target)
 
 
 def dissect(network: Network, target: Target) -> Dissected:
     """Time a network on a target and its units, too. Raises as `latency`, SpecError for an engine without insight."""
+    return apart(dissect_here, network, target)
+
+
+def latency_here(network: Network, target: Target) -> Latency:
+    """`latency` in this process, whatever it did before."""
+    target = target.settled(machine.cores())
+    with threads(target):
+        call = engine(target).prepared(network, target)
+        found, pace = _paced(lambda: timed(call))
+    return replace(found, pace_ms=pace)
+
+
+def dissect_here(network: Network, target: Target) -> Dissected:
+    """`dissect` in this process, whatever it did before."""
     target, found = target.settled(machine.cores()), units(trace(network))
     with threads(target):
         call, inside = insight(target).opened(network, target, found)
-        before, whole, after = inside(LOOK), timed(call), inside(LOOK)
+        (before, whole, after), pace = _paced(lambda: (inside(LOOK), timed(call), inside(LOOK)))
     ms = tuple((one + other) / 2 for one, other in zip(before, after, strict=True))
-    return Dissected(network.name, whole.ms, tuple(unit.key for unit in found), ms)
+    return Dissected(network.name, whole.ms, tuple(unit.key for unit in found), ms, pace)
+
+
+def _paced(task: Callable[[], R]) -> tuple[R, float]:
+    """A task between two looks at the yardstick that agree, and the slower of them. Raises BusyError if none do."""
+    for _ in range(TRIES):
+        before = yardstick()
+        found = task()
+        slow, fast = max(before, after := yardstick()), min(before, after)
+        if slow <= (1 + DRIFT) * fast:
+            return found, slow
+    raise BusyError(
+        f"a fixed work takes {fast:.3g} ms, and then {slow:.3g}: the machine keeps changing; try again later"
+    )
 
 
 def insight(target: Target) -> Insight:

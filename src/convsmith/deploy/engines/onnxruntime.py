@@ -25,8 +25,8 @@ from convsmith.search.target import Target
 from convsmith.spec.errors import ExportError
 from convsmith.spec.network import Network
 
-LEAST, WARM = 7, 2
-"""Runs of a look inside, and those of them that do not count."""
+LEAST, MOST, WARM = 7, 120, 2
+"""Runs of a look inside, which writes a line for every node of each, and those of them that do not count."""
 
 
 def version() -> str:
@@ -58,7 +58,7 @@ def opened(network: Network, target: Target, units: Sequence[Unit]) -> tuple[Cal
         with tempfile.TemporaryDirectory() as folder:
             session = open_session(source, name=network.name, threads=target.threads, profile=Path(folder) / "nodes")
             run, runs, end = _called(session, images), 0, time.perf_counter() + seconds
-            while time.perf_counter() < end or runs < LEAST:
+            while (time.perf_counter() < end and runs < MOST) or runs < LEAST:
                 run()
                 runs += 1
             events = json.loads(Path(session.end_profiling()).read_text())

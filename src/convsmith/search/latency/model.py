@@ -44,7 +44,7 @@ class LatencyModel:
     """
 
     def __init__(self, table: LatencyTable) -> None:
-        taught = [network for network in table.networks if not network.held]
+        taught = [network for network in table.sound if not network.held]
         if not taught:
             raise SpecError("the table of latencies is empty: nothing was measured yet")
         self.table = table
@@ -65,7 +65,7 @@ class LatencyModel:
     @cached_property
     def errors(self) -> NDArray[np.float64]:
         """Of the networks that were held back: predicted less measured, as a share of measured."""
-        held = [network for network in self.table.networks if network.held]
+        held = [network for network in self.table.sound if network.held]
         predicted = [self._sum([self.table.units[key] for key in one.keys], 0.0).ms for one in held]
         found: NDArray[np.float64] = np.array(predicted) / np.array([one.whole_ms for one in held]) - 1
         return found

@@ -10,22 +10,27 @@ from typing import Any, NamedTuple
 
 from convsmith.search.latency.units import Unit
 from convsmith.search.target import Target
+from convsmith.search.timing import DRIFT
 from convsmith.spec.errors import TableError
 from convsmith.spec.files import write_whole
 
+FEW = 5
+"""Networks that tell how fast the machine mostly is."""
 FORMAT, VERSION = "convsmith.latencies", 1
 
 
 class Dissected(NamedTuple):
     """A network that was run whole and looked into: milliseconds of a batch, and of each unit by its key, in order.
 
-    One that is `held` back teaches a model nothing: it is there to tell how wrong predictions are.
+    `pace_ms` is what a fixed work took at the time. One that is `held` back teaches a model nothing: it is there to
+    tell how wrong predictions are.
     """
 
     name: str
     whole_ms: float
     keys: tuple[str, ...]
     ms: tuple[float, ...]
+    pace_ms: float
     held: bool = False
 
 
@@ -35,7 +40,6 @@ class LatencyTable:
 
     units     by key, those of all networks
     networks  in the order of their measuring
-    drift     how many times as long the reference took each time that it was measured again
     """
 
     machine: Mapping[str, Any]
@@ -43,12 +47,26 @@ class LatencyTable:
     target: Target
     units: dict[str, Unit] = field(default_factory=dict)
     networks: list[Dissected] = field(default_factory=list)
-    drift: list[float] = field(default_factory=list)
 
     def add(self, network: Dissected, units: tuple[Unit, ...]) -> None:
         """One more network."""
         self.units.update({unit.key: unit._replace(rows=range(0)) for unit in units})
         self.networks.append(network)
+
+    @property
+    def pace_ms(self) -> float:
+        """What the fixed work takes when the machine is as it mostly is: the lower quartile; 0 of an empty table."""
+        paces = sorted(network.pace_ms for network in self.networks)
+        return paces[len(paces) // 4] if paces else 0.0
+
+    @property
+    def sound(self) -> list[Dissected]:
+        """The networks that were measured while the machine was so."""
+        return [network for network in self.networks if self.is_steady(network.pace_ms)]
+
+    def is_steady(self, pace_ms: float) -> bool:
+        """Whether the machine is about as fast as it was for the table."""
+        return len(self.networks) < FEW or pace_ms <= (1 + DRIFT) * self.pace_ms
 
     def check(self, machine: Mapping[str, Any], engine: str, target: Target) -> None:
         """Raises TableError where the table is of another machine, engine, version or setting than these."""
@@ -69,11 +87,10 @@ class LatencyTable:
             "target": self.target.to_json(),
             "units": [[u.key, u.form, u.kind, u.macs, u.moved, u.weights] for u in self.units.values()],
             "networks": [
-                {"name": n.name, "whole_ms": n.whole_ms, "held": n.held, "ms": n.ms,
+                {"name": n.name, "whole_ms": n.whole_ms, "pace_ms": n.pace_ms, "held": n.held, "ms": n.ms,
                  "units": [places[key] for key in n.keys]}
                 for n in self.networks
             ],
-            "drift": self.drift,
         }  # fmt: skip
         write_whole(path, json.dumps(data, ensure_ascii=False).encode())
 
@@ -104,6 +121,7 @@ def _read(data: Mapping[str, Any]) -> LatencyTable:
             float(n["whole_ms"]),
             tuple(known[i].key for i in n["units"]),
             tuple(map(float, n["ms"])),
+            float(n["pace_ms"]),
             bool(n["held"]),
         )
         for n in data["networks"]
@@ -111,8 +129,7 @@ def _read(data: Mapping[str, Any]) -> LatencyTable:
     if any(len(n.keys) != len(n.ms) for n in networks):
         raise ValueError("a network has not as many times as units")
     about = {unit.key: unit for unit in known}
-    drift = [float(ratio) for ratio in data["drift"]]
-    return LatencyTable(data["machine"], data["engine"], Target(**data["target"]), about, networks, drift)
+    return LatencyTable(data["machine"], data["engine"], Target(**data["target"]), about, networks)
 
 
 def _said(machine: Mapping[str, Any]) -> str:
