@@ -31,11 +31,12 @@ _server: subprocess.Popen[bytes] | None = None
 
 
 def apart(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What a function of a module returns, or raises, in a fresh process; in this one where there is no `fork`.
+    """What a function of a module returns, or raises, in a fresh process; off Linux in this one, as systems differ in
+    what survives a fork.
 
     Raises TrainingError if the process dies (short of memory, say).
     """
-    if not hasattr(os, "fork"):
+    if sys.platform != "linux":
         return function(*args, **kwargs)
     server = _started()
     assert server.stdin is not None
