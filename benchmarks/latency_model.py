@@ -1,7 +1,7 @@
 """How near do predicted latencies come on networks that the table has not seen?
 
 For PyTorch and for ONNX Runtime, both on one thread and with one image (two threads of a virtual machine share a core
-at times, and one network then takes 5.5 ms or 9): `mnas` is profiled for ten minutes at most, twice, with other
+at times, and a network then takes much longer): `mnas` is profiled for ten minutes at most, twice, with other
 networks, and both tables predict 200 further members: do they agree? Then the other spaces are added to the first, some
 minutes each, and members that the table has not seen are predicted and measured, of ten families: `mnas`, `cifar_mb`,
 `resnet`, `nas_cell`, and the six of `zoo`. Measured is the median of three processes. Beside it the MACs: the factor to

@@ -88,8 +88,7 @@ def command(
         if not json_:
             print(said)
     if model is not None and not json_:
-        held = len(model.errors)
-        print(f"nine in ten of {held} networks that were held back are predicted within {model.error:.1%}")
+        print(model.stated)
     if json_:
         print(json.dumps(lines, ensure_ascii=False))
 

@@ -21,7 +21,7 @@ def command(
     target: Annotated[
         str, typer.Option(metavar="ENGINE[,threads=N][,batch=N]", help="What runs the networks: eager or onnxruntime.")
     ] = "eager",
-    most: Annotated[str, typer.Option("--time", help="Measure no longer than this: 90s, 8m.")] = "8m",
+    most: Annotated[str, typer.Option("--time", help="Begin no network after this: 90s, 8m.")] = "8m",
     side: Annotated[int | None, typer.Option(help="For images of this side.")] = None,
     channels: Annotated[int | None, typer.Option(help="For images of so many channels.")] = None,
     classes: Annotated[int | None, typer.Option(help="For so many classes.")] = None,
@@ -71,8 +71,7 @@ def command(
     }  # fmt: skip
     screen.print(
         f"{path}: {len(table.units):,} units out of {len(table.networks)} networks on {found}, "
-        f"{steps:.1%} of the work in {', '.join(spaces)}; nine in ten of {len(model.errors)} networks "
-        f"that were held back are predicted within {model.error:.1%}",
+        f"{steps:.1%} of the work in {', '.join(spaces)}; {model.stated}",
         markup=False,
     )
     if verify:

@@ -1,8 +1,8 @@
 """A call in a process of its own, forked from one that has imported what it needs and has run nothing.
 
 How fast a network runs depends on what its process did before, as freed memory is handed out in another order, and on
-where the system puts its pages of 4 KiB: the same network takes 16 to 24 ms from process to process. So each timing
-begins from the same state, and on large pages where the system has them: then it is 17 to 18.
+where the system puts its pages of 4 KiB, and so differs from process to process. Each timing therefore begins from the
+same state, and on large pages where the system has them.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _answer(message: bytes, end: int) -> None:
     except BaseException as error:  # it is raised again where it was asked
         try:
             answer = pickle.dumps((False, error))
-        except Exception:
+        except Exception:  # an error that cannot be pickled
             answer = pickle.dumps((False, TrainingError(f"{type(error).__name__}: {error}")))
     with os.fdopen(end, "wb") as file:
         file.write(answer)

@@ -1,4 +1,4 @@
-"""A network as ONNX in a hundredth of the time that torch's exporter takes, for timings: it writes what that writes.
+"""A network as ONNX in a fraction of the time that torch's exporter takes, for timings: it writes what that writes.
 
 What is served is exported by torch and held to the network's answers (`deploy.export`). Here only time counts, of
 hundreds of networks, and tests hold the runtime's optimised graph to be that of the exporter's model.

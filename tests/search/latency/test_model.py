@@ -74,7 +74,10 @@ def test_the_stated_error_is_that_of_networks_held_back() -> None:
     assert model.predict(CIFAR.draw(1, seed=0)[0].graph).error == model.error
     rough = LatencyModel(with_held(20, noisy(0.2)))
     assert 0.1 < rough.error < 0.6  # the whole was measured with noise of 0.2, nine in ten of which are within 0.33
-    assert LatencyModel(with_held(4)).error == 1.0
+    assert "of 20 networks that were held back" in rough.stated
+    few = LatencyModel(with_held(4))
+    assert few.error == 1.0
+    assert few.stated == "4 networks were held back, too few to tell an error"
 
 
 def test_a_network_held_back_does_not_predict_itself() -> None:

@@ -1,7 +1,7 @@
 """A fixed work that tells how fast the machine is just now.
 
 Who shares a processor's core or its memory from outside a virtual machine is in no statistics of ours, yet the same
-network then takes 1.4 times as long, for minutes. A timing is therefore taken between two looks at the yardstick.
+network then takes longer, for minutes. A timing is therefore taken between two looks at the yardstick.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ FEW, ENOUGH = 12, 0.998
 """Members, and share of the work whose units were seen, that do."""
 AGAIN = 0.1
 """What another measurement of a unit is worth, beside the one before."""
-BYTES_PER_MAC = 0.1
-"""What an element moved is worth in MACs, about, for telling large units from small."""
+ELEMENTS_PER_MAC = 0.1
+"""What a MAC is worth in elements moved, about, for telling large units from small."""
 
 
 class Cover:
@@ -37,7 +37,7 @@ class Cover:
         for row, made in zip(self.holds, self.made, strict=True):
             for unit in made:
                 row[place[unit.key]] = 1
-                self.worth[place[unit.key]] += unit.macs * BYTES_PER_MAC + unit.moved
+                self.worth[place[unit.key]] += unit.macs * ELEMENTS_PER_MAC + unit.moved
         self.worth /= self.worth.sum()
         self.times = np.array([1.0 if key in seen else 0.0 for key in keys], np.float32)
         self.left = np.ones(len(self.made), bool)
@@ -69,7 +69,7 @@ class Cover:
     @property
     def middle(self) -> Genome:
         """The member of middling work."""
-        work = [sum(unit.macs * BYTES_PER_MAC + unit.moved for unit in made) for made in self.made]
+        work = [sum(unit.macs * ELEMENTS_PER_MAC + unit.moved for unit in made) for made in self.made]
         return self.members[int(np.argsort(work, kind="stable")[len(work) // 2])]
 
     def chance(self) -> Genome:

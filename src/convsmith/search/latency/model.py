@@ -75,6 +75,14 @@ class LatencyModel:
         """What nine in ten of `errors` are within; 1 where there are too few to tell."""
         return float(np.quantile(np.abs(self.errors), SHARE)) if len(self.errors) >= FEWEST else 1.0
 
+    @property
+    def stated(self) -> str:
+        """The error in words."""
+        count = len(self.errors)
+        if count < FEWEST:
+            return f"{count} networks were held back, too few to tell an error"
+        return f"nine in ten of {count} networks that were held back are predicted within {self.error:.1%}"
+
     def _sum(self, some: Iterable[Unit], error: float) -> Prediction:
         total = measured = 0.0
         for unit in some:
