@@ -99,8 +99,11 @@ def _serve() -> None:
         _, status = os.waitpid(child, 0)
         if not answer:
             answer = pickle.dumps((False, TrainingError(_died(os.waitstatus_to_exitcode(status)))))
-        told.write(HEAD.pack(len(answer)) + answer)
-        told.flush()
+        try:
+            told.write(HEAD.pack(len(answer)) + answer)
+            told.flush()
+        except BrokenPipeError:  # who asked was killed meanwhile
+            os._exit(0)
 
 
 def _answer(message: bytes, end: int) -> None:
