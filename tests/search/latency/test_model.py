@@ -90,7 +90,7 @@ def test_a_network_held_back_does_not_predict_itself() -> None:
 
 def test_the_roofline_is_a_bound_by_arithmetic_or_by_memory() -> None:
     def unit(macs: int, moved: int) -> Unit:
-        return Unit(f"{macs} {moved}", "conv", "conv", range(0), macs, moved, 0)
+        return Unit(f"{macs} {moved}", "conv", "conv", range(0), macs, moved, 0, 1, 1, 1)
 
     some = [unit(macs, 1000) for macs in (10**6, 10**7, 10**8, 10**9)] + [
         unit(0, moved) for moved in (10**5, 10**6, 10**7)
@@ -121,4 +121,4 @@ def test_a_table_without_networks_predicts_nothing() -> None:
 
 
 def test_the_played_machine_is_above_its_roofline() -> None:
-    assert takes(Unit("", "", "", range(0), 10**6, 0, 0)) > 10**6 / 2e7
+    assert takes(Unit("", "", "", range(0), 10**6, 0, 0, 1, 1, 1)) > 10**6 / 2e7

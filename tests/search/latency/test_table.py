@@ -62,7 +62,7 @@ def test_files_that_are_no_table(table: LatencyTable, tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(TableError, match="is no table of latencies; convsmith profile-device makes one"):
         LatencyTable.load(path)
-    with pytest.raises(TableError, match="is a table of version 9; this convsmith reads 1"):
+    with pytest.raises(TableError, match="is a table of version 9; this convsmith reads 2: measure it again"):
         LatencyTable.load(broken(table, path, version=9))
     networks = [{"name": "x", "whole_ms": 1, "units": [0, 1], "ms": [1], "pace_ms": 1, "held": False}]
     with pytest.raises(TableError, match=r"is broken .*not as many times as units"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -9,16 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convsmith.search.latency.nearby import Nearby
 from convsmith.search.latency.roofline import Roofline, roofline
 from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import Unit, units
 from convsmith.spec.errors import SpecError
 from convsmith.spec.graph import Graph
 
-NEAR = 6
-"""Measured units that correct the roofline of one that was not."""
-OTHER_WINDOW, FAR = 1.0, 1.0
-"""How far a unit of another form is, and where trust in neighbours is down to a half; in factors of e of size."""
 LEAST_MS = 1e-4
 """No unit takes less: some are fused away, and looking inside takes time that is subtracted."""
 FEWEST = 5
@@ -94,16 +92,6 @@ class LatencyModel:
         return Prediction(self.start + total, measured / total if total else 0.0, error)
 
 
-class Fitted(NamedTuple):
-    """Measured units by place: how far each is above its roofline (log), the places of a kind, forms and sizes."""
-
-    limits: Roofline
-    above: NDArray[np.float64]
-    kinds: dict[str, list[int]]
-    forms: list[str]
-    sizes: NDArray[np.float64]
-
-
 class Known:
     """Units with their milliseconds, and a guess for those that are not among them."""
 
@@ -114,33 +102,16 @@ class Known:
     def guess(self, unit: Unit) -> float:
         """The roofline's time, corrected by how far units of the same kind nearby are above theirs."""
         if unit.key not in self._guesses:
-            self._guesses[unit.key] = self._guess(unit)
+            limits, above = self._fitted
+            self._guesses[unit.key] = limits.ms(unit) * math.exp(above.expected(unit))
         return self._guesses[unit.key]
 
-    def _guess(self, unit: Unit) -> float:
-        fitted = self._fitted
-        alike = np.array(fitted.kinds.get(unit.kind) or range(len(fitted.forms)))
-        apart = np.abs(fitted.sizes[alike] - _size(unit)).sum(1)
-        apart += OTHER_WINDOW * np.array([fitted.forms[i] != unit.form for i in alike])
-        near = np.argsort(apart, kind="stable")[:NEAR]
-        weight = 1 / (apart[near] + 1e-3) ** 2
-        toward = (weight * fitted.above[alike[near]]).sum() / (weight.sum() + 1 / FAR**2)
-        return float(fitted.limits.ms(unit) * np.exp(toward))
-
     @cached_property
-    def _fitted(self) -> Fitted:
-        keys = list(self.ms)
-        some, ms = [self.about[key] for key in keys], np.array([self.ms[key] for key in keys])
+    def _fitted(self) -> tuple[Roofline, Nearby]:
+        """The roofline of the known units, and how far above it each is (log)."""
+        some, ms = [self.about[key] for key in self.ms], np.array(list(self.ms.values()))
         limits = roofline(some, ms)
-        above = np.log(ms / np.array([limits.ms(unit) for unit in some]))
-        kinds: dict[str, list[int]] = {}
-        for i, unit in enumerate(some):
-            kinds.setdefault(unit.kind, []).append(i)
-        return Fitted(limits, above, kinds, [unit.form for unit in some], np.array([_size(unit) for unit in some]))
-
-
-def _size(unit: Unit) -> NDArray[np.float64]:
-    return np.log([unit.macs + 1, unit.moved + 1, unit.weights + 1])
+        return limits, Nearby(some, np.log(ms / np.array([limits.ms(unit) for unit in some])))
 
 
 def _overhead(networks: Sequence[Dissected]) -> tuple[float, float]:

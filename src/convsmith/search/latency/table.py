@@ -16,7 +16,9 @@ from convsmith.spec.files import write_whole
 
 FEW = 5
 """Networks that tell how fast the machine mostly is."""
-FORMAT, VERSION = "convsmith.latencies", 1
+ROWS = Unit._fields.index("rows")
+"""Of a unit, which no file keeps: it is of one network."""
+FORMAT, VERSION = "convsmith.latencies", 2
 
 
 class Dissected(NamedTuple):
@@ -85,7 +87,7 @@ class LatencyTable:
         data = {
             "format": FORMAT, "version": VERSION, "machine": dict(self.machine), "engine": self.engine,
             "target": self.target.to_json(),
-            "units": [[u.key, u.form, u.kind, u.macs, u.moved, u.weights] for u in self.units.values()],
+            "units": [[u.key, u.form, u.kind, *u[ROWS + 1 :]] for u in self.units.values()],
             "networks": [
                 {"name": n.name, "whole_ms": n.whole_ms, "pace_ms": n.pace_ms, "held": n.held, "ms": n.ms,
                  "units": [places[key] for key in n.keys]}
@@ -106,7 +108,8 @@ class LatencyTable:
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise TableError(f"{path} is no table of latencies; convsmith profile-device makes one")
         if data.get("version") != VERSION:
-            raise TableError(f"{path} is a table of version {data.get('version')!r}; this convsmith reads {VERSION}")
+            raise TableError(f"{path} is a table of version {data.get('version')!r}; this convsmith reads {VERSION}: "
+                             "measure it again")  # fmt: skip
         try:
             return _read(data)
         except (KeyError, TypeError, ValueError, IndexError) as error:

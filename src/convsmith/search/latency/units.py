@@ -16,12 +16,15 @@ ANCHORS = frozenset({"convolution", "linear", "pooling", "shape"})
 class Unit(NamedTuple):
     """A piece of a network on one image: `rows` first to last but one of its graph, which are none for the image.
 
-    key      all that its time depends on: the anchor with its settings, and the shapes that it and its followers see
-    form     the key without sizes: units of one form differ in channels and pixels alone
-    kind     the form without window and followers
-    macs     multiply-adds
-    moved    elements that its rows read and write
-    weights  parameters and buffers
+    key       all that its time depends on: the anchor with its settings, and the shapes that it and its followers see
+    form      the key without sizes: units of one form differ in channels and pixels alone
+    kind      the form without window and followers
+    macs      multiply-adds
+    moved     elements that its rows read and write
+    weights   parameters and buffers
+    entering  channels that the anchor reads
+    leaving   channels that it makes
+    pixels    of what it makes
     """
 
     key: str
@@ -31,6 +34,9 @@ class Unit(NamedTuple):
     macs: int
     moved: int
     weights: int
+    entering: int
+    leaving: int
+    pixels: int
 
 
 def units(graph: Graph) -> tuple[Unit, ...]:
@@ -39,7 +45,8 @@ def units(graph: Graph) -> tuple[Unit, ...]:
     Rows of auxiliary heads, which evaluation never runs, are in none.
     """
     image = graph.input
-    found = [Unit(f"image {image}", "image", "image", range(0), 0, 2 * image.elements, 0)]
+    sizes = image.channels, image.channels, image.rows * image.cols
+    found = [Unit(f"image {image}", "image", "image", range(0), 0, 2 * image.elements, 0, *sizes)]
     runs = [i for i, row in enumerate(graph.rows) if row.tap is None]
     starts = [at for at, i in enumerate(runs) if not at or graph.rows[i].category in ANCHORS]
     for at, end in zip(starts, [*starts[1:], len(runs)], strict=True):
@@ -62,6 +69,9 @@ def _unit(rows: list[Row], where: range) -> Unit:
         sum(row.macs for row in rows),
         sum(row.reads + row.activations for row in rows),
         sum(row.params + row.buffers for row in rows),
+        anchor.facts.entering[0].channels,
+        anchor.out.channels,
+        anchor.out.rows * anchor.out.cols,
     )
 
 
