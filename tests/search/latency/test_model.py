@@ -11,7 +11,7 @@ from convsmith.search.latency.table import LatencyTable
 from convsmith.search.latency.units import Unit, units
 from convsmith.search.spaces import space
 from convsmith.search.target import Target
-from convsmith.spec import Network
+from convsmith.spec import Network, trace
 from convsmith.spec.errors import SpecError
 
 from .played import CALL, ENGINE, HOOK, MACHINE, STEP, dissect, noisy, takes
@@ -20,8 +20,6 @@ CIFAR = space("cifar_mb")
 
 
 def table_of(members: list[Network], look=dissect) -> LatencyTable:  # type: ignore[no-untyped-def]
-    from convsmith import trace
-
     table = LatencyTable(MACHINE, ENGINE, Target(threads=1))
     for network in members:
         table.add(look(network), units(trace(network)))
@@ -36,6 +34,25 @@ def model() -> LatencyModel:
 def test_calls_and_looking_inside_are_told_apart(model: LatencyModel) -> None:
     assert model.start == pytest.approx(CALL, rel=1e-6)
     assert model.step == pytest.approx(STEP - HOOK, rel=1e-6)
+
+
+def test_units_are_quicker_in_networks_that_move_less() -> None:
+    """A machine on which all of a network takes as long as it moves to the power of 0.1."""
+
+    def look(network: Network):  # type: ignore[no-untyped-def]
+        found, size = dissect(network), sum(unit.moved + unit.weights for unit in units(trace(network)))
+        times = [(ms - HOOK) * (size / 1e6) ** 0.1 for ms in found.ms]
+        whole = CALL + sum(times) + STEP * len(times)
+        return found._replace(ms=tuple(ms + HOOK for ms in times), whole_ms=whole)
+
+    model = LatencyModel(table_of([member.network for member in CIFAR.draw(60, seed=0)], look))
+    assert model.crowding == pytest.approx(0.1, abs=0.02)
+    errors = [model.predict(m.graph).ms / look(m.network).whole_ms - 1 for m in CIFAR.draw(50, seed=1)]
+    assert np.quantile(np.abs(errors), 0.9) < 0.02
+
+
+def test_where_size_does_not_matter_nothing_is_made_of_it(model: LatencyModel) -> None:
+    assert model.crowding == pytest.approx(0, abs=1e-9)
 
 
 def test_a_network_whose_units_are_known_is_predicted_exactly(model: LatencyModel) -> None:

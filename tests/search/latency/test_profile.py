@@ -14,7 +14,8 @@ from convsmith.search.latency.model import LatencyModel
 from convsmith.search.latency.profile import HELD, TAUGHT, name_of, profile
 from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import units
-from convsmith.search.latency.verify import spearman, unseen, verdict, verify
+from convsmith.search.latency.verify import unseen, verdict, verify
+from convsmith.search.ranks import spearman
 from convsmith.search.spaces import space
 from convsmith.search.target import Target
 from convsmith.spec.errors import BusyError
@@ -109,9 +110,12 @@ def test_slow_spells_are_waited_for(waits: list[float]) -> None:
     """Of forty networks, the tenth to fourteenth looks fall into a time when all takes half as long again."""
     table = empty()
     paces = iter([*[1.0] * 9, *[1.5] * 5, *[1.02] * 1000])
-    steps = [step.networks for step in profile(table, [CIFAR], at_pace(paces), seconds=1e6)]
+    said: list[str] = []
+    steps = [step.networks for step in profile(table, [CIFAR], at_pace(paces), seconds=1e6, say=said.append)]
     assert steps == [*range(1, len(steps) + 1)]
     assert len(waits) == 5
+    assert len(said) == 1
+    assert said[0].startswith("waiting for the machine to be quiet, 60 s at most: a fixed work takes 1.50 times as")
     assert max(network.pace_ms for network in table.networks) < 1.1 * PACE
     assert table.sound == table.networks
 

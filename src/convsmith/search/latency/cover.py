@@ -21,8 +21,9 @@ ELEMENTS_PER_MAC = 0.1
 class Cover:
     """Members of a space, those first that hold most of what is not measured yet.
 
-    A unit is worth what it is of all work in the members that were looked at: so common and large ones are seen first
-    and more often. `covered` is the share of that work whose units were seen.
+    A unit is worth what it is, in the mean, of a member's work, whether the member is small or large: so common units
+    and those that a member mostly consists of are seen first and more often. `covered` is the share of a member's work
+    whose units were seen, in the mean.
     """
 
     def __init__(self, space: Space, seed: int, seen: frozenset[str] = frozenset()) -> None:
@@ -35,9 +36,10 @@ class Cover:
         self.holds = np.zeros((len(self.made), len(keys)), np.float32)
         self.worth = np.zeros(len(keys), np.float32)
         for row, made in zip(self.holds, self.made, strict=True):
+            whole = sum(map(_work, made))
             for unit in made:
                 row[place[unit.key]] = 1
-                self.worth[place[unit.key]] += unit.macs * ELEMENTS_PER_MAC + unit.moved
+                self.worth[place[unit.key]] += _work(unit) / whole
         self.worth /= self.worth.sum()
         self.times = np.array([1.0 if key in seen else 0.0 for key in keys], np.float32)
         self.left = np.ones(len(self.made), bool)
@@ -69,7 +71,7 @@ class Cover:
     @property
     def middle(self) -> Genome:
         """The member of middling work."""
-        work = [sum(unit.macs * ELEMENTS_PER_MAC + unit.moved for unit in made) for made in self.made]
+        work = [sum(map(_work, made)) for made in self.made]
         return self.members[int(np.argsort(work, kind="stable")[len(work) // 2])]
 
     def chance(self) -> Genome:
@@ -85,3 +87,8 @@ class Cover:
         except ShapeError:  # some families have sizes that are too small for their depth
             return False
         return True
+
+
+def _work(unit: Unit) -> float:
+    """In elements moved."""
+    return unit.macs * ELEMENTS_PER_MAC + unit.moved

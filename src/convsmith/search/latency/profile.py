@@ -9,7 +9,7 @@ from itertools import cycle, islice
 from typing import NamedTuple
 
 from convsmith.search.latency.cover import Cover
-from convsmith.search.latency.steady import steady
+from convsmith.search.latency.steady import Say, steady
 from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import units
 from convsmith.search.spaces.space import Genome, Space
@@ -30,19 +30,21 @@ class Step(NamedTuple):
 
 
 def profile(
-    table: LatencyTable, spaces: Sequence[Space], dissect: Dissect, *, seconds: float, seed: int = 0
-) -> Iterator[Step]:
+    table: LatencyTable, spaces: Sequence[Space], dissect: Dissect, *,
+    seconds: float, seed: int = 0, say: Say = lambda _: None,
+) -> Iterator[Step]:  # fmt: skip
     """Measure members of the spaces in turn into the table, for so many seconds at most, a step at a time.
 
-    A network counts that is measured while the machine is as fast as it mostly is (`steady`). Some are drawn by chance
-    and held back, to tell the error of predictions. Raises BusyError; what was measured before is in the table.
+    A network counts that is measured while the machine is as fast as it mostly is (`steady`); `say` is told of waiting.
+    Some are drawn by chance and held back, to tell the error of predictions. Raises BusyError; what was measured before
+    is in the table.
     """
     end = time.monotonic() + seconds
     covers = [Cover(space, seed, frozenset(table.units)) for space in spaces]
     for member, held in _members(covers, {network.name for network in table.networks}):
         if time.monotonic() > end:
             return
-        found = steady(table, partial(dissect, member.network))
+        found = steady(table, partial(dissect, member.network), say=say)
         table.add(found._replace(name=name_of(member), held=held), units(member.graph))
         yield Step(len(table.networks), min(cover.covered for cover in covers))
 

@@ -24,8 +24,14 @@ class Paced(Protocol):
 T = TypeVar("T", bound=Paced)
 
 
-def steady(table: LatencyTable, look: Callable[[], T], *, pause: float = PAUSE) -> T:
-    """A timing in a time when the machine is as usual, waited for. Raises BusyError if that does not come."""
+Say = Callable[[str], None]
+
+
+def steady(table: LatencyTable, look: Callable[[], T], *, say: Say = lambda _: None, pause: float = PAUSE) -> T:
+    """A timing in a time when the machine is as usual, waited for. Raises BusyError if that does not come.
+
+    `say` is told once that there is waiting, why, and for how long at most.
+    """
     for left in reversed(range(LOOKS)):
         try:
             found = look()
@@ -33,10 +39,12 @@ def steady(table: LatencyTable, look: Callable[[], T], *, pause: float = PAUSE) 
                 return found
             trouble = BusyError(
                 f"a fixed work takes {found.pace_ms / table.pace_ms:.2f} times as long as when the table was measured: "
-                "something that is not seen from here slows the machine; try again later"
+                "something that is not seen from here slows the machine, try again later"
             )
         except BusyError as error:
             trouble = error
+        if left == LOOKS - 1:
+            say(f"waiting for the machine to be quiet, {LOOKS * pause:.0f} s at most: {trouble}")
         if left:
             time.sleep(pause)
     raise trouble

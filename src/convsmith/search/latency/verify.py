@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from convsmith.search.latency.model import LatencyModel
 from convsmith.search.latency.profile import name_of
+from convsmith.search.ranks import spearman
 from convsmith.search.spaces.space import Genome, Space
 from convsmith.spec.errors import ShapeError
 from convsmith.spec.network import Network
@@ -73,18 +73,6 @@ def verdict(found: Sequence[Verified]) -> Verdict:
         float((np.abs(predicted / measured - 1) <= CLOSE).mean()), spearman(predicted, measured),
         float(by_macs), spearman(macs, measured),
     )  # fmt: skip
-
-
-def spearman(one: ArrayLike, other: ArrayLike) -> float:
-    """Spearman's rank correlation: Pearson's of the ranks, equal values sharing the mean of theirs."""
-    return float(np.corrcoef(_ranks(np.asarray(one)), _ranks(np.asarray(other)))[0, 1])
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (ends - (counts - 1) / 2)[which]
-    return ranks
 
 
 def _traces(member: Genome) -> bool:
