@@ -13,7 +13,7 @@ from convsmith.train.environment import environment
 HERE = Path(__file__).parent
 QUESTIONS = (
     "trace_speed", "show_startup", "fit_digits", "loader_speed", "train_speed", "precision_accuracy", "cifar10",
-    "eval_speed", "transfer", "ensemble", "search_speed", "latency_model",
+    "eval_speed", "transfer", "ensemble", "search_speed", "latency_model", "search_regret",
 )  # fmt: skip
 PEERS = ("fvcore", "torchinfo", "thop", "ptflops", "calflops", "torchprofile")
 

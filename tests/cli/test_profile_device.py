@@ -113,6 +113,20 @@ def test_what_the_table_shows_to_be_too_slow_is_not_timed(table: Path, measured:
     assert "error: no design answers in 0.001 ms on eager (1 thread, batch 1); the fastest of" in refused.err
 
 
+def test_fit_says_that_it_waits(table: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look falls into a time when all takes four times as long."""
+    paces = iter([10.0])
+
+    def latency(network: Network, target: Any) -> Latency:
+        ms = whole(network)
+        return Latency(ms, ms, ms, 3, pace_ms=next(paces, 2.5))
+
+    monkeypatch.setattr(engines, "latency", latency)
+    found = cli("fit", "digits", "--max-latency", "0.1ms", "--latency-table", table, "--candidates", 2, "--dry-run")
+    assert found.code == 0, found.err
+    assert found.err.count("waiting for the machine to be quiet, 60 s at most: a fixed work takes 4.00 times as") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

@@ -8,8 +8,9 @@ import pytest
 
 from convsmith import cost, trace
 from convsmith.data import Data, load
-from convsmith.search import Budget, make_plan, stored_plan
+from convsmith.search import Budget, epochs_in, hurried, make_plan, stored_plan
 from convsmith.search import fit as fit_module
+from convsmith.search.race import LARGEST
 from convsmith.search.target import Target
 from convsmith.spec import Network
 from convsmith.spec.errors import BudgetError, RunError
@@ -141,3 +142,29 @@ def test_a_plan_with_latencies_is_stored_and_read(digits: Data, tmp_path: Path) 
     again = stored_plan(run, plan.recipe)
     assert (again.budget, again.over_latency) == (budget, plan.over_latency)
     assert [entry.latency_ms for entry in again.entries] == [entry.latency_ms for entry in plan.entries]
+
+
+@pytest.mark.usefixtures("speed")
+def test_a_plan_for_a_limit_of_time_has_fewer_designs_and_then_fewer_epochs(digits: Data) -> None:
+    plan, images = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10)), len(digits.train)
+    assert hurried(plan, images, 2 * plan.seconds) == plan
+    half = hurried(plan, images, plan.seconds / 2)
+    assert 1 <= len(half.entries) < len(plan.entries)
+    assert half.entries == plan.entries[: len(half.entries)]
+    assert half.seconds <= plan.seconds / 2
+    little = hurried(plan, images, plan.entries[0].seconds / 4)
+    assert len(little.entries) == 1
+    assert little.recipe.epochs == 2
+    assert hurried(plan, images, 1e-9).recipe.epochs == 1
+
+
+@pytest.mark.usefixtures("speed")
+def test_the_epochs_that_fit_are_told_by_the_race(digits: Data) -> None:
+    entry = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10), count=1).entries[0]
+    recipe = Recipe(epochs=10)
+    assert epochs_in(entry, recipe, 1258, entry.seconds) == 10
+    assert epochs_in(entry, recipe, 1258, 0.55 * entry.seconds) == 5
+    entry.scores.append({"epochs": 2, "seconds": 8.0, "top1": 0.5, "loss": 1.0})  # four seconds an epoch
+    assert epochs_in(entry, recipe, 1258, 13.0) == 3
+    assert epochs_in(entry, recipe, 10 * LARGEST, 13.0) == 1  # of ten times the images
+    assert epochs_in(entry, recipe, 1258, 1e9) == 10

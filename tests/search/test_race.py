@@ -174,3 +174,22 @@ def test_time_is_steps_times_the_time_of_one(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_step_is_timed_on_the_design_itself() -> None:
     assert 0 < estimate_module.step_seconds(DESIGNS[0].network, 3) < 10
+
+
+def test_when_the_time_is_up_the_best_of_those_that_got_furthest_wins(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Judge({design.name: i / 10 for i, design in enumerate(DESIGNS)})
+    monkeypatch.setattr(race_module, "_try", judge)
+    clock = iter(range(1000))
+    monkeypatch.setattr(race_module.time, "monotonic", lambda: float(next(clock)))
+    field = entries()
+    winner = race(field, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None, until=9.5)
+    assert len(judge.calls) == 10  # eight of the first rung and two of the second
+    further = [entry for entry in field if len(entry.scores) == 2]
+    assert winner in further
+    assert winner.scores[-1]["top1"] == max(entry.scores[-1]["top1"] for entry in further)
+    assert winner.chosen
+    late = entries()
+    race(late, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None, until=-1.0)
+    assert sum(len(entry.scores) for entry in late) == 1  # one at least

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from convsmith.search import Plan
 
+TRAINING, USABLE = 0.6, 0.9
+"""Of the time: the winner's training, and what is planned with; the rest is for the test, the export and surprises."""
+
 
 @guarded
 def command(
@@ -49,6 +52,12 @@ def command(
         str | None,
         typer.Option("--max-train-time", help="Leave out designs that would train longer here: 90s, 10m, 2h."),
     ] = None,
+    time_: Annotated[
+        str | None,
+        typer.Option(
+            "--time", help="End in about so long: fewer designs race, and the winner trains for fewer epochs."
+        ),
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
     ] = None,
@@ -80,17 +89,18 @@ def command(
 
     from convsmith.cli import inputs, say, track
     from convsmith.cli.words import duration, settings, size
-    from convsmith.search import Budget, make_plan
+    from convsmith.search import Budget, hurried, make_plan
     from convsmith.train import Run, default_folder, settle
 
     begun, screen = time.perf_counter(), say.console()
     sizes = (size(max_params), size(max_macs), size(max_weights), size(max_memory))
     budget, timer = Budget(*sizes), None
     if (max_latency, target, latency_table) != (None, None, None):
-        budget, timer = inputs.with_latency(budget, max_latency, target, latency_table)
+        budget, timer = inputs.with_latency(budget, max_latency, target, latency_table, screen)
     changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
     settled = settle(recipe, None if config is None else Path(config), changes)
     limit = None if longest is None else duration(longest)
+    end = None if time_ is None else begun + duration(time_)
     trackers = track.asked(track_ or [])
     folder = Path(out) if out else None
     if folder is not None and not dry_run:
@@ -98,7 +108,11 @@ def command(
     options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
     inputs.check_budget(budget, data, side, channels)
     loaded = inputs.load_data(data, screen, **options)
+    if end is not None:
+        limit = min(limit or end, TRAINING * (end - time.perf_counter()))
     plan = make_plan(loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer)
+    if end is not None:
+        plan = hurried(plan, len(loaded.train), USABLE * (end - time.perf_counter()))
     say.plan(plan, screen)
     if dry_run:
         print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")
@@ -107,22 +121,34 @@ def command(
     record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
     run = Run.create(folder or default_folder(loaded.name), record)
     run.write_json("race.json", plan.to_json())
-    verdict = go_on(run, plan, loaded, seed, screen)
+    verdict = go_on(run, plan, loaded, seed, screen, end)
     say.verdict(verdict, screen, begun)
     if json_:
         print(json.dumps(verdict, ensure_ascii=False))
 
 
-def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console) -> dict[str, Any]:
-    """Race where no winner is stored yet, train, finish. Ctrl-C leaves a run that `resume` goes on with."""
+def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console, end: float | None = None) -> dict[str, Any]:
+    """Race where no winner is stored yet, train, finish; by the clock (`time.perf_counter`) where there is an `end`.
+    Ctrl-C leaves a run that `resume` goes on with, then without an end."""
+    import time
+    from dataclasses import replace
+
     from convsmith.cli import finish, track
-    from convsmith.search import run_race, train_run
+    from convsmith.search import epochs_in, run_race, train_run
     from convsmith.train import Bar
 
+    left = float("inf") if end is None else USABLE * (end - time.perf_counter())
     with finish.resumable(run, screen):
         if not run.has("spec.json"):
-            winner = run_race(run, plan, data, seed=seed, watch=Bar(screen, every_epoch=False))
+            until = time.monotonic() + (1 - TRAINING) * left
+            winner = run_race(run, plan, data, seed=seed, watch=Bar(screen, every_epoch=False), until=until)
             screen.print(f"chosen: [bold]{winner.name}[/bold]")
+        if end is not None:
+            (entry,) = [entry for entry in plan.entries if entry.chosen]
+            epochs = epochs_in(entry, plan.recipe, len(data.train), USABLE * (end - time.perf_counter()))
+            plan = replace(plan, recipe=replace(plan.recipe, epochs=epochs))
+            run.update(recipe=plan.recipe.to_json())
+            screen.print(f"{epochs} epochs fit the time that is left")
         with track.tracked(run, Bar(screen), screen) as watch:
             net, data = train_run(run, data, plan.recipe, seed=seed, watch=watch)
             return finish.finish(run, net, data, screen)

@@ -17,6 +17,7 @@ EXTRAS = {
     "torch": "train", "torchvision": "train", "numpy": "train", "PIL": "train", "safetensors": "train",
     "psutil": "train",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
+    "optuna": "search", "sqlalchemy": "search",
     "fsspec": "shards",
     "altair": "report", "vl_convert": "report", "jinja2": "report",
 }  # fmt: skip

@@ -135,7 +135,7 @@ def check_budget(budget: Budget, source: str, side: int | None, channels: int | 
 
 
 def with_latency(
-    budget: Budget, limit: str | None, target: str | None, table: str | None = None
+    budget: Budget, limit: str | None, target: str | None, table: str | None, screen: Console
 ) -> tuple[Budget, Timer]:
     """The budget with a limit of latency, and who tells latencies; the target's engine has to be there.
 
@@ -163,7 +163,7 @@ def with_latency(
         guess = model.predict(trace(network))
         if guess.ms * (1 - guess.error) > most:
             return guess.ms
-        return steady(model.table, lambda: latency(network, found)).ms
+        return steady(model.table, lambda: latency(network, found), say=screen.print).ms
 
     return replace(budget, latency_ms=most, target=found), timer
 

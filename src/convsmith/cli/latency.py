@@ -49,6 +49,7 @@ def command(
     from pathlib import Path
     from typing import Any
 
+    from convsmith.cli import say
     from convsmith.cli.words import network_of
     from convsmith.deploy.engines import latency
     from convsmith.search.latency.steady import steady
@@ -68,7 +69,7 @@ def command(
     def measured(network: Network) -> Latency:
         if model is None:
             return latency(network, found)
-        return steady(model.table, lambda: latency(network, found))
+        return steady(model.table, lambda: latency(network, found), say=say.console().print)
 
     lines = []
     for name in networks:

@@ -10,8 +10,8 @@ import typer
 
 VERBS = (
     "list", "show", "draw", "chart", "compare", "diff", "claims", "eject",
-    "doctor", "pack", "recipes", "find-lr", "spaces", "profile-device", "latency", "fit", "train", "resume",
-    "evaluate", "predict", "look", "report",
+    "doctor", "pack", "recipes", "find-lr", "spaces", "profile-device", "latency", "fit", "search", "scale",
+    "train", "resume", "evaluate", "predict", "look", "report",
 )  # fmt: skip
 
 EPILOG = "Start with: convsmith fit digits --max-params 100k --max-macs 4M"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from convsmith.search.latency.verify import Verified
+    from convsmith.spec.network import Network
 
 
 @guarded
@@ -77,7 +78,11 @@ def command(
     if verify:
         members = [one for some in chosen for one in unseen(model, some, verify, seed + 1)]
         pairs = []
-        for pair in verified(model, members, lambda network: steady(table, lambda: latency(network, found)).ms):
+
+        def timed(network: Network) -> float:
+            return steady(table, lambda: latency(network, found), say=screen.print).ms
+
+        for pair in verified(model, members, timed):
             pairs.append(pair)
             screen.print(_line(pair), markup=False)
         seen = verdict(pairs)
@@ -103,7 +108,7 @@ def _measured(table: Any, path: Any, spaces: Any, dissect: Any, seconds: float, 
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("choosing networks", total=seconds)
         try:
-            for step in profile(table, spaces, dissect, seconds=seconds, seed=seed):
+            for step in profile(table, spaces, dissect, seconds=seconds, seed=seed, say=bar.console.print):
                 covered = step.covered
                 words = f"{step.networks} networks, {covered:.1%} of the work seen"
                 bar.update(task, description=words, completed=time.monotonic() - begun)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convsmith.search.budget import Budget
     from convsmith.search.designs import Design, within
-    from convsmith.search.fit import Plan, make_plan, run_race, start_from, stored_plan, train_run
+    from convsmith.search.fit import Plan, epochs_in, hurried, make_plan, run_race, start_from, stored_plan, train_run
     from convsmith.search.race import Entry
     from convsmith.search.spaces import Genome, Space, space
 
@@ -23,6 +23,8 @@ __all__ = [
     "Genome",
     "Plan",
     "Space",
+    "epochs_in",
+    "hurried",
     "make_plan",
     "run_race",
     "space",
@@ -34,7 +36,8 @@ __all__ = [
 
 HOMES = {
     "budget": ("Budget",), "designs": ("Design", "within"),
-    "fit": ("Plan", "make_plan", "run_race", "start_from", "stored_plan", "train_run"), "race": ("Entry",),
+    "fit": ("Plan", "epochs_in", "hurried", "make_plan", "run_race", "start_from", "stored_plan", "train_run"),
+    "race": ("Entry",),
     "spaces": ("Genome", "Space", "space"),
 }  # fmt: skip
 

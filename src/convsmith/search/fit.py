@@ -127,14 +127,40 @@ def _light(designs: Sequence[Design], images: int, recipe: Recipe) -> tuple[Desi
     return light or (min(designs, key=lambda design: design.cost.macs),)
 
 
-def run_race(run: Run, plan: Plan, data: Data, *, seed: int, watch: Watch) -> Design:
-    """Race the plan's entries, keeping race.json up to date, and store the winner as the run's spec.json."""
+def hurried(plan: Plan, images: int, seconds: float) -> Plan:
+    """The plan with fewer designs, those last in it left out, until race and training are estimated to end in time; the
+    one that is left has as many epochs as fit. See `epochs_in`, which decides once the race has measured them."""
+    entries = list(plan.entries)
+    while len(entries) > 1 and _total([entry.seconds for entry in entries], images, plan.recipe) > seconds:
+        entries.pop()
+    total, recipe = _total([entry.seconds for entry in entries], images, plan.recipe), plan.recipe
+    if total > seconds:
+        assert recipe.epochs is not None
+        recipe = replace(recipe, epochs=max(1, int(recipe.epochs * seconds / total)))
+    shorter = min(1.0, seconds / total)
+    return replace(plan, entries=tuple(entries), recipe=recipe, seconds=total * shorter)
+
+
+def epochs_in(entry: Entry, recipe: Recipe, images: int, seconds: float) -> int:
+    """Epochs of the whole training that fit into so many seconds: at most the recipe's, at least one. By what an epoch
+    took in the race, on fewer images; without a race, by what it was estimated to take."""
+    assert recipe.epochs is not None
+    epoch = entry.seconds / recipe.epochs
+    if entry.scores:
+        last = entry.scores[-1]
+        epoch = last["seconds"] / last["epochs"] * images / min(images, LARGEST)
+    return max(1, min(recipe.epochs, int(seconds / epoch)))
+
+
+def run_race(run: Run, plan: Plan, data: Data, *, seed: int, watch: Watch, until: float = float("inf")) -> Design:
+    """Race the plan's entries, keeping race.json up to date, and store the winner as the run's spec.json; the race ends
+    when the clock (`time.monotonic`) passes `until`."""
 
     def saved() -> None:
         run.write_json("race.json", plan.to_json())
 
     saved()
-    winner = race(plan.entries, data, plan.recipe, seed=seed, watch=watch, saved=saved)
+    winner = race(plan.entries, data, plan.recipe, seed=seed, watch=watch, saved=saved, until=until)
     run.write_spec(winner.design.network)
     return winner.design
 
@@ -152,8 +178,9 @@ def stored_plan(run: Run, recipe: Recipe) -> Plan:
 
 
 def train_run(
-    run: Run, data: Data, recipe: Recipe, *, seed: int, watch: Watch, runtime: Runtime | None = None
-) -> tuple[Net, Data]:
+    run: Run, data: Data, recipe: Recipe, *,
+    seed: int, watch: Watch, runtime: Runtime | None = None, title: str | None = None,
+) -> tuple[Net, Data]:  # fmt: skip
     """Train the run's network by the whole recipe; `data` is brought to the network's side.
 
     One process writes the run; all of them return the trained network.
@@ -172,7 +199,7 @@ def train_run(
     if (shallower := run.about.get("init_from")) is not None and not run.begun:
         warm_start(net, Run.open(Path(shallower)))
     setup = Setup.from_json(run.about["setup"]) if "setup" in run.about else Setup()
-    title = f"train · {network.name}"
+    title = title or f"train · {network.name}"
     train(net, data, recipe, seed=seed, run=run, watch=watch, title=title, setup=setup, runtime=runtime)
     return unsharded(net), data
 

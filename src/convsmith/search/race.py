@@ -76,25 +76,41 @@ def race_epochs(recipe: Recipe, images: int) -> int:
 
 
 def race(
-    entries: Sequence[Entry], data: Data, recipe: Recipe, *, seed: int, watch: Watch, saved: Callable[[], None]
-) -> Entry:
+    entries: Sequence[Entry], data: Data, recipe: Recipe, *,
+    seed: int, watch: Watch, saved: Callable[[], None], until: float = float("inf"),
+) -> Entry:  # fmt: skip
     """The entry that wins on the validation split; `saved` is called after each training. `recipe` must be settled.
 
-    Scores that entries already have are not measured again. Raises Interrupted on Ctrl-C; finished trainings are kept.
+    Scores that entries already have are not measured again. When the clock (`time.monotonic`) passes `until` no further
+    training begins, and the best of those that got furthest wins. Raises Interrupted on Ctrl-C; finished trainings are
+    kept.
     """
     running = list(entries)
     ladder = rungs(race_epochs(recipe, len(data.train)), len(running)) if len(running) > 1 else ()
     for rung, epochs in enumerate(ladder):
         missing = [entry for entry in running if len(entry.scores) <= rung]
         for number, (entry, small) in enumerate(_by_side(missing, data), len(running) - len(missing) + 1):
+            if time.monotonic() > until and any(entry.scores for entry in running):
+                return _chosen(_furthest(running), saved)
             title = f"race {rung + 1} of {len(ladder)} · {number}/{len(running)} · {entry.design.name}"
             entry.scores.append(_try(entry.design, small, recipe, epochs, seed=seed, watch=watch, title=title))
             saved()
         running.sort(key=lambda entry: _standing(entry.scores[rung]))
         running = running[: max(1, len(running) // 2)]
-    running[0].chosen = True
+    return _chosen(running[0], saved)
+
+
+def _chosen(entry: Entry, saved: Callable[[], None]) -> Entry:
+    entry.chosen = True
     saved()
-    return running[0]
+    return entry
+
+
+def _furthest(entries: Sequence[Entry]) -> Entry:
+    """The best of those with most scores."""
+    return min(
+        entries, key=lambda entry: (-len(entry.scores), *(_standing(entry.scores[-1]) if entry.scores else (0, 0)))
+    )
 
 
 def _by_side(entries: Sequence[Entry], data: Data) -> Iterator[tuple[Entry, Data]]:

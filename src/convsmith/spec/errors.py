@@ -9,9 +9,11 @@
     ├── SpaceError           choices that cannot be a space, or a genome of another one
     ├── DataError            images, labels or splits that cannot be trained on
     ├── WeightsError         weights that do not cover the network, or are not tensors
+    ├── StudyError           a search that cannot be reached, joined or read
     ├── RunError             a run folder that cannot be written, read or resumed
     ├── TrainingError        a training that cannot go on (loss not a number)
     ├── BusyError            a timing that others on the machine disturb
+    ├── TableError           a table of latencies that cannot be read or is of elsewhere
     ├── ImportFailed         a module that cannot be read as a graph, or that has not the structure asked for
     ├── ClaimError           a claim that cannot be computed, or whose reason does not go with its verdict
     ├── ExportError          an exported model that disagrees with its source
@@ -60,6 +62,10 @@ class DataError(ConvsmithError):
 
 class WeightsError(ConvsmithError):
     """Weights that do not cover the network, have other shapes, or are not plain tensors."""
+
+
+class StudyError(ConvsmithError):
+    """A search that cannot be reached, or is another than the one asked for."""
 
 
 class RunError(ConvsmithError):

@@ -1,0 +1,91 @@
+"""What a search has found: the best member, the front, and whether the searcher was worth more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any, NamedTuple
+
+from convsmith.search.spaces import Genome
+from convsmith.search.study.plan import BASELINE, Plan
+from convsmith.search.study.study import Entry
+
+
+class Row(NamedTuple):
+    """A finished trial: who asked for it, what it costs (`Plan.cost`), how it ended."""
+
+    number: int
+    lane: str
+    genome: Genome
+    cost: float
+    epochs: int
+    outcome: dict[str, Any]
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 on the validation images, 0..1."""
+        return float(self.outcome["accuracy"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        about = {"number": self.number, "searcher": self.lane, "cost": self.cost,
+                 "epochs": self.epochs, **self.outcome}  # fmt: skip
+        return about | {"sha256": self.genome.sha256, "choices": self.genome.settings}
+
+
+def rows(plan: Plan, entries: Sequence[Entry]) -> list[Row]:
+    """The finished trials, by number."""
+    return [
+        Row(
+            entry.number,
+            plan.lane(entry.number),
+            genome := plan.genome(entry),
+            plan.cost(genome),
+            entry.member["epochs"],
+            entry.outcome,
+        )
+        for entry in entries
+        if entry.outcome is not None
+    ]
+
+
+def ranked(found: Sequence[Row]) -> list[Row]:
+    """The best first: the most accurate, of equals the cheapest."""
+    return sorted(found, key=lambda row: (-row.accuracy, row.cost, row.number))
+
+
+def front(found: Sequence[Row]) -> list[Row]:
+    """Those that no other beats in accuracy at no more cost, the cheapest first."""
+    best: list[Row] = []
+    for row in sorted(found, key=lambda row: (row.cost, -row.accuracy, row.number)):
+        if not best or row.accuracy > best[-1].accuracy:
+            best.append(row)
+    return best
+
+
+def trajectory(found: Sequence[Row]) -> dict[str, list[tuple[int, float]]]:
+    """By searcher: after each of its trials (1, 2, ...), the best accuracy so far. Lanes are read side by side: the
+    n-th trial of one has cost what the n-th of another has."""
+    lanes: dict[str, list[tuple[int, float]]] = {}
+    for row in found:
+        curve = lanes.setdefault(row.lane, [])
+        curve.append((len(curve) + 1, max(row.accuracy, curve[-1][1] if curve else 0.0)))
+    return lanes
+
+
+def verdict(found: Sequence[Row], plan: Plan) -> str:
+    """The searcher beside chance, in words; a difference within the validation set's own error is called none.
+
+    The error is that of a difference of two proportions on so many images (1.96 standard errors), as if the images of
+    the two were drawn apart; on the same images it is smaller, so the word is a careful one.
+    """
+    lanes = {lane: ranked([row for row in found if row.lane == lane]) for lane in (plan.searcher, BASELINE)}
+    if not plan.baseline or plan.searcher == BASELINE or not all(lanes.values()):
+        return ""
+    ours, theirs = (lanes[lane][0] for lane in (plan.searcher, BASELINE))
+    apart, images = ours.accuracy - theirs.accuracy, ours.outcome["images"]
+    error = 1.96 * sqrt(sum(row.accuracy * (1 - row.accuracy) for row in (ours, theirs)) / images)
+    said = f"best of {plan.searcher} {ours.accuracy:.2%}, best of chance at equal trials {theirs.accuracy:.2%}"
+    if abs(apart) <= error:
+        return f"{said}: no difference that {images} validation images could show (± {error:.2%})"
+    return f"{said}: {abs(apart):.2%} {'more' if apart > 0 else 'less'}, beyond the ± {error:.2%} of {images} images"

@@ -1,0 +1,153 @@
+"""Training shared weights: in every step the largest member, the smallest and some by chance (the sandwich rule), which
+learn from the largest (in-place distillation; Yu & Huang 2019, sections 3.1 and 3.2).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from convsmith.data import Data
+from convsmith.data.feed import Feed
+from convsmith.search.costs import costs_of
+from convsmith.search.searchers.feasible import Feasible
+from convsmith.search.spaces import Genome
+from convsmith.search.supernet.shared import Shared, looked_at
+from convsmith.spec.errors import RunError, TrainingError
+from convsmith.spec.files import write_whole
+from convsmith.train import Interrupted, Recipe, Watch
+from convsmith.train.keys import seed_step
+from convsmith.train.schedule import Schedule
+
+MEMBERS = 4
+"""Of a step: the largest, the smallest, and the rest by chance."""
+CLIP = 1.0
+"""Norm that gradients are held to, as members pull in different directions."""
+
+
+class Ends(NamedTuple):
+    """The members of most and of fewest multiply-adds that were looked at."""
+
+    largest: Genome
+    smallest: Genome
+
+
+def train_shared(
+    path: Path, feasible: Feasible, data: Data, recipe: Recipe, epochs: int, *, seed: int, watch: Watch
+) -> Shared:
+    """Shared weights for the feasible members, trained for so many epochs, and kept at `path` after each; what is there
+    is gone on with, to the same bits. `recipe` (settled) gives batch, augmentation, peak rate and decay; SGD with
+    Nesterov momentum, a cosine with its warm-up. Raises TrainingError, RunError, Interrupted.
+    """
+    members = list(looked_at(feasible, seed))
+    shared = Shared(members, seed)
+    by_macs = sorted(members, key=lambda genome: costs_of(genome.graph)[2])
+    ends = Ends(by_macs[-1], by_macs[0])
+    optimiser = torch.optim.SGD(
+        shared.parameters(), recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+    )
+    batches = math.ceil(len(data.train) / recipe.batch)
+    schedule = Schedule(_schedule(recipe, epochs), batches)
+    done = _restored(path, shared, optimiser)
+    feed = data.feed(recipe.augment(data.side, data.side), recipe.canvas, torch.device("cpu"))
+    watch.start("supernet", epochs * batches, done * batches)
+    try:
+        for epoch in range(done, epochs):
+            _epoch(epoch, shared, ends, feasible, data, feed, optimiser, schedule, batches, seed, watch)
+            _keep(path, shared, optimiser, epoch + 1)
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    finally:
+        watch.stop()
+    return shared
+
+
+def _schedule(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with the schedule of shared weights."""
+    return replace(recipe, epochs=epochs, schedule="cosine", warmup=max(recipe.warmup, 0.05))
+
+
+def _epoch(
+    epoch: int, shared: Shared, ends: Ends, feasible: Feasible, data: Data, feed: Feed,
+    optimiser: torch.optim.Optimizer, schedule: Schedule, batches: int, seed: int, watch: Watch,
+) -> None:  # fmt: skip
+    parts = torch.tensor_split(feed.order(seed, epoch), batches)
+    begun, seen = time.perf_counter(), 0
+    for step, batch in enumerate(feed.batches(parts, seed=seed, epoch=epoch)):
+        images = data.preprocess.normalise(batch.images)
+        some = _members(ends, feasible, np.random.default_rng((seed, epoch, step)))
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.lr(epoch * batches + step)
+        seed_step(seed, epoch, step, 0)  # of dropout
+        loss, top1 = step_of(shared, some, images, batch.labels)
+        if not math.isfinite(loss):
+            raise TrainingError(f"supernet: the loss is {loss} in epoch {epoch + 1}; try a lower rate: --set lr=...")
+        torch.nn.utils.clip_grad_norm_(shared.parameters(), CLIP)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        seen += len(batch.labels)
+        watch.step(epoch + 1, loss, top1, seen / (time.perf_counter() - begun))
+
+
+def step_of(shared: Shared, members: list[Genome], images: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Gradients of a step; loss and top-1 of the first, the largest member, which learns from labels and teaches."""
+    teacher = None
+    for genome in members:
+        shared.net(genome).train()
+        out = shared(genome, images)
+        if teacher is None:
+            loss = F.cross_entropy(out, labels)
+            first = float(loss.detach()), float((out.argmax(1) == labels).float().mean())
+            teacher = out.detach().softmax(1)
+        else:
+            loss = F.cross_entropy(out, teacher)
+        loss.backward()  # type: ignore[no-untyped-call]
+    return first
+
+
+def _members(ends: Ends, feasible: Feasible, random: np.random.Generator) -> list[Genome]:
+    return [ends.largest, ends.smallest, *(feasible.draw(random) for _ in range(MEMBERS - 2))]
+
+
+def _named(shared: Shared, optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+    for name, weight in shared.weights.items():
+        yield name, weight, optimiser.state[weight]
+
+
+def _keep(path: Path, shared: Shared, optimiser: torch.optim.Optimizer, epochs: int) -> None:
+    tensors = {f"weight {name}": weight.detach() for name, weight, _ in _named(shared, optimiser)}
+    for name, _, state in _named(shared, optimiser):
+        if state.get("momentum_buffer") is not None:
+            tensors[f"momentum {name}"] = state["momentum_buffer"]
+    write_whole(path, save(tensors, {"epochs": str(epochs)}))
+
+
+def _restored(path: Path, shared: Shared, optimiser: torch.optim.Optimizer) -> int:
+    """Epochs that are there."""
+    if not path.exists():
+        return 0
+    try:
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            epochs = int(file.metadata()["epochs"])
+        with torch.no_grad():
+            for name, weight, state in _named(shared, optimiser):
+                weight.copy_(tensors[f"weight {name}"])
+                if f"momentum {name}" in tensors:
+                    state["momentum_buffer"] = tensors[f"momentum {name}"]
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{path} is broken, or of another search ({error}); remove it to train the supernet anew"
+        ) from None
+    return epochs

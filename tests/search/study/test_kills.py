@@ -1,0 +1,72 @@
+"""Workers are killed at any time; no trial is lost, none is done twice. On SQLite, and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from convsmith.search.study.study import Study
+from convsmith.spec.errors import StudyError
+
+from .conftest import ABOUT, words
+from .server import postgresql
+
+KILLS, WORKERS, TRIALS = 20, 4, 60
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield str(tmp_path / "study.db")
+        return
+    with postgresql() as url:
+        yield url
+
+
+def test_four_workers_killed_twenty_times(store: str, tmp_path: Path) -> None:
+    folder, draw = tmp_path / "trials", random.Random(0)
+    folder.mkdir()
+    study = Study.create(store, "s", ABOUT)
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(words(store, "s", TRIALS, folder, 1.0), stderr=subprocess.PIPE, text=True)
+
+    workers, kills, deadline = [start() for _ in range(WORKERS)], 0, time.monotonic() + 300
+    while kills < KILLS and time.monotonic() < deadline:
+        time.sleep(0.2 + draw.random())
+        at = draw.randrange(WORKERS)
+        if study.running and workers[at].poll() is None:
+            workers[at].kill()
+            workers[at].communicate()
+            workers[at] = start()
+            kills += 1
+    for worker in workers:
+        _, err = worker.communicate(timeout=200)
+        assert worker.returncode == 0, err
+    assert kills == KILLS, "the trials were over before all kills were made"
+    entries = study.entries()
+    assert [entry.number for entry in entries] == list(range(TRIALS))
+    assert all(entry.outcome == {"accuracy": 1 / (1 + entry.member["at"])} for entry in entries)
+    assert len({entry.member["at"] for entry in entries}) == TRIALS
+    assert sorted(path.name for path in folder.iterdir()) == [f"{number:04}" for number in range(TRIALS)]
+    study.close()
+
+
+def test_a_server_that_is_gone_is_named() -> None:
+    with postgresql() as url:
+        study = Study.create(url, "s", ABOUT)
+        other = Study.open(url, "s")
+        assert other.name == "s"
+        other.close()
+    with pytest.raises(StudyError, match="the study's store postgresql"):
+        Study.open(url, "s")
+    with pytest.raises(StudyError, match="the study's store postgresql"):
+        study.entries()
+    study.close()
