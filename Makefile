@@ -1,5 +1,5 @@
 # make demo   find and train a network for handwritten digits inside a budget
-# make test   all tests        make fast   the fast layer alone
+# make test   the tests        make fast   the fast layer alone   make wide   on many more networks
 # make check  style, types, import contracts
 # make bench  measure against peers and write benchmarks/RESULTS.md
 # make docs   write what is made from cards, claims and recipes: docs/differences.md, claims.md, recipes.md
@@ -10,7 +10,7 @@ RUN := $(VENV)/bin
 DEMO := runs/demo
 export VENV
 
-.PHONY: demo test fast check bench docs gallery setup setup-dev clean
+.PHONY: demo test fast wide check bench docs gallery setup setup-dev clean
 
 setup:
 	@scripts/setup all
@@ -29,10 +29,13 @@ clean-demo:
 	rm -rf $(DEMO)
 
 test: setup-dev
-	$(RUN)/python -m pytest -q -n 2
+	$(RUN)/python -m pytest -q -n 2 --dist loadgroup -m "not wide"
+
+wide: setup-dev
+	$(RUN)/python -m pytest -q -n 2 --dist loadgroup
 
 fast: setup-dev
-	$(RUN)/python -m pytest -q -n 2 -m "not slow"
+	$(RUN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not wide"
 
 check: setup-dev
 	$(RUN)/ruff check .

@@ -46,6 +46,7 @@ from convsmith.train import Silent, environment, evaluate, machine, override, re
 RECORDS = Path(__file__).with_suffix(".jsonl")
 SEEDS, EPOCHS = 3, 3
 SEARCHES, TRIALS, SEEN = 40, 120, (10, 20, 40, 80, 120)
+PAIRED = (40, 120)
 SUPERNET_EPOCHS, SUPERNET_RATE = 20, 0.3
 
 
@@ -190,16 +191,15 @@ def show(searches: int) -> None:
     chance = curves["random"]
     rows = []
     for name, curve in curves.items():
-        apart = (curve - chance)[:, -1]
-        verdict = "" if name == "random" else said(apart)
-        rows.append((name, *(said(curve[:, at - 1]) for at in SEEN), verdict))
+        apart = ["" if name == "random" else said((curve - chance)[:, at - 1]) for at in PAIRED]
+        rows.append((name, *(said(curve[:, at - 1]) for at in SEEN), *apart))
     agree = [spearman(net["scores"], means) for net in supernets()]
     costs = [net["seconds"] / np.mean([entry["seconds"] for entry in recorded()]) for net in supernets()]
     print(f"Shared weights: trained for {SUPERNET_EPOCHS} epochs, the time of {min(costs):.0f} to {max(costs):.0f} "
           f"members; rank correlation with test accuracy {min(agree):.2f} to {max(agree):.2f} ({SEEDS} seeds).\n"
           )  # fmt: skip
     print(f"Regret in points of accuracy after so many trials, {searches} searches each:\n")
-    print(table(("searcher", *map(str, SEEN), f"less random, at {SEEN[-1]}"), rows))
+    print(table(("searcher", *map(str, SEEN), *(f"less random, at {at}" for at in PAIRED)), rows))
 
 
 def main() -> None:

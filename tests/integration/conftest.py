@@ -14,12 +14,18 @@ import pytest
 COMMAND = (sys.executable, "-m", "convsmith")
 
 
+TOGETHER = ("test_processes", "test_fit", "test_kill_and_resume")
+"""Their fixtures train, so that one process runs them all and trains once."""
+
+
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Everything in this folder trains, kills or serves."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.slow)
+            if item.path.stem in TOGETHER:
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def start(*words: object) -> subprocess.Popen[str]:

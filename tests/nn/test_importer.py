@@ -271,9 +271,11 @@ def test_an_image_that_is_none_is_refused(image: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [
-    "alexnet", "vgg16", "resnet50", "densenet121", "squeezenet1_0", "shufflenet_v2_x1_0", "mobilenet_v2",
-    "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_400mf", "convnext_tiny",
-    "resnext50_32x4d", "wide_resnet50_2", "vit_b_16", "swin_t", "maxvit_t",
+    "alexnet", "resnet50", "densenet121", "shufflenet_v2_x1_0", "mobilenet_v3_large", "efficientnet_b0",
+    "convnext_tiny", "vit_b_16", "swin_t", *(pytest.param(name, marks=pytest.mark.wide) for name in (
+        "vgg16", "squeezenet1_0", "mobilenet_v2", "mnasnet1_0", "efficientnet_v2_s", "regnet_y_400mf",
+        "resnext50_32x4d", "wide_resnet50_2", "maxvit_t",
+    )),
 ])  # fmt: skip
 def test_torchvisions_families_cost_what_torchs_counter_says(name: str, macs_of: Callable[..., int]) -> None:
     net = models.get_model(name).to("meta").eval()
@@ -297,8 +299,16 @@ def test_a_convolution_over_one_axis_is_counted(macs_of: Callable[..., int]) -> 
     assert total.macs == macs_of(net, torch.randn(1, 4, 8, 6))
 
 
+FEW = {
+    "hrnet_w18_small", "ghostnet_100", "mixer_b16_224", "dpn68", "repvgg_a2", "mobilevit_s", "deit_tiny_patch16_224",
+    "resnetv2_50x1_bit", "tf_efficientnet_lite0", "skresnet18", "pvt_v2_b0", "eca_nfnet_l0", "mobileone_s0",
+    "efficientvit_b0", "lambda_resnet26t", "mixnet_s",
+}  # fmt: skip
+"""Those of `TIMM` that differ most."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in FEW else pytest.mark.wide) for n in TIMM])
 def test_timms_families_cost_what_torchs_counter_says(name: str, macs_of: Callable[..., int]) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed")
     with torch.device("meta"):
