@@ -152,7 +152,7 @@ def test_outputs_and_gradients_are_the_same(name: str) -> None:
     check_equal(replace(spec(name), side=LIVE[name]))
 
 
-FEW = {"densenet121", "shufflenet_v2_x0_5", "nasnet", "efficientnet_b0", "googlenet", "convnext_tiny", "resnet50"}
+FEW = {"densenet40_k12", "shufflenet_v2_x0_5", "nasnet_a_mobile", "efficientnet_b0", "googlenet", "convnext_tiny"}
 """Families that differ most in structure."""
 
 
