@@ -69,8 +69,9 @@ def choices(trials: Sequence[Mapping[str, Any]]) -> str:
         return ""
     colour = alt.Color("trials:N", scale=alt.Scale(domain=["best quarter", "all"], range=[PALETTE[0], "#c3c9d3"]),
                        legend=alt.Legend(orient="top", title=None))  # fmt: skip
+    plain = alt.Axis(labelAngle=0, labelFontSize=9, ticks=False, domain=False)
     bars = alt.Chart(alt.InlineData(values=rows)).mark_bar(cornerRadiusEnd=2).encode(
-        x=alt.X("option:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelFontSize=9, ticks=False, domain=False)),
+        x=alt.X("option:N", sort=None, title=None, axis=plain),
         xOffset=alt.XOffset("trials:N", sort=["best quarter", "all"]),
         y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%", tickCount=3)),
         color=colour,
