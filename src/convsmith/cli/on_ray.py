@@ -6,6 +6,7 @@ trial that another takes up.
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ def on_ray(session: Session, address: str, threads: int, until: float, say: Call
         raise MissingExtra("--ray needs Ray: pip install 'convsmith[ray]'") from None
     _check(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise StudyError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}") from None
     try:
