@@ -65,7 +65,10 @@ def optimised(model: bytes, path: Path) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mnas:1", "cifar_mb:1", "resnet:2", "nas_cell:0", "efficientnet_b0", "resnet20"])
+@pytest.mark.parametrize("name", [
+    "mnas:1", "cifar_mb:1", "efficientnet_b0", "resnet20",
+    *(pytest.param(name, marks=pytest.mark.wide) for name in ("resnet:2", "nas_cell:0")),
+])  # fmt: skip
 def test_the_runtime_runs_what_it_runs_of_the_exporters_model(name: str, tmp_path: Path) -> None:
     net = build(network(name), seed=0).eval()
     assert isinstance(net.network.side, int)

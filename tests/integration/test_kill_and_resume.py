@@ -44,6 +44,7 @@ def test_killed_in_between_and_resumed_bit_for_bit(whole: dict[str, torch.Tensor
     )
 
 
+@pytest.mark.wide  # test_chaos.py kills 25 times
 def test_killed_twice_and_resumed_twice(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words: tuple[object, ...] = (*TRAIN, "--out", folder)

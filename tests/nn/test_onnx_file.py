@@ -210,7 +210,10 @@ def test_a_missing_file_and_a_missing_library_are_named(tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["resnet18", "shufflenet_v2_x0_5", "mobilenet_v3_small", "googlenet", "convnext_tiny"])
+@pytest.mark.parametrize("name", [
+    "resnet18", "shufflenet_v2_x0_5",
+    *(pytest.param(name, marks=pytest.mark.wide) for name in ("mobilenet_v3_small", "googlenet", "convnext_tiny")),
+])  # fmt: skip
 def test_an_exported_network_costs_what_its_module_costs(name: str, tmp_path: Path) -> None:
     """But for batch normalisation, which the exporter folds into the convolution before it."""
     logging.disable(logging.WARNING)
