@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
 from math import prod
 from typing import Any
 
@@ -147,7 +148,11 @@ def test_the_collector_is_left_as_it_was(collecting: bool) -> None:
         (gc.enable if was else gc.disable)()
 
 
-def test_frozen_objects_of_the_program_stay_frozen() -> None:
+trace_module = sys.modules["convsmith.spec.trace"]
+
+
+def test_frozen_objects_of_the_program_stay_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_module, "_frozen", False)
     gc.freeze()
     try:
         before = gc.get_freeze_count()
@@ -155,6 +160,17 @@ def test_frozen_objects_of_the_program_stay_frozen() -> None:
         assert gc.get_freeze_count() >= before > 0
     finally:
         gc.unfreeze()
+
+
+def test_frozen_objects_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has frozen millions of objects pays for counting them once, not at every trace."""
+    counted = []
+    monkeypatch.setattr(trace_module, "_frozen", False)
+    monkeypatch.setattr(trace_module.gc, "get_freeze_count", lambda: counted.append(1) or 1)
+    for _ in range(3):
+        trace(spec("resnet18"))
+    assert len(counted) == 1
+    assert gc.isenabled()
 
 
 def test_cyclic_garbage_is_still_found_between_traces() -> None:

@@ -64,26 +64,40 @@ def _trace(body: Any, start: Sig, name: str) -> Graph:
     return graph
 
 
+_frozen = False
+
+
 def _walk(body: Any, start: Sig, name: str) -> Graph:
     tracer = Tracer(start)
     # Thousands of small tuples and no cycle: the collector would take as long as the trace, and walk through them once
     # more afterwards. So they are made old at once, when what was young before has been looked at.
-    collecting = gc.isenabled() and not gc.get_freeze_count()
-    if collecting:
+    collecting = gc.isenabled()
+    ours = collecting and not _frozen_by_others()
+    if ours:
         gc.collect(1)
+    if collecting:
         gc.disable()
     try:
         output, _ = body.flow(tracer, tracer.start, "", Scope())
     except RecursionError:
         raise SpecError("the description is nested too deeply") from None
     finally:
-        if collecting:
+        if ours:
             gc.freeze()
             gc.unfreeze()
+        if collecting:
             gc.enable()
     if not tracer.rows:
         raise SpecError("the description has no layer")
     return Graph(start, tuple(tracer.rows), output, tuple(tracer.taps), name)
+
+
+def _frozen_by_others() -> bool:
+    """Whether the program has frozen objects, which thawing would free to be collected. Once it has, this stays so:
+    asking takes as long as counting them all."""
+    global _frozen
+    _frozen = _frozen or gc.get_freeze_count() > 0
+    return _frozen
 
 
 def _smallest_side(body: Any, start: Sig) -> int | None:
