@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -45,9 +46,9 @@ class ThroughOptuna(Searcher):
             self._study.add_trials([self._told(trial) for trial in self.trials])
         return self._suggested(self._study.ask())
 
+    @abstractmethod
     def sampler(self, random: np.random.Generator) -> BaseSampler:
         """Optuna's."""
-        raise NotImplementedError
 
     def values(self, trial: Trial) -> list[float]:
         """What is told of a trial, one value a direction."""
