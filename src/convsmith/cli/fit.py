@@ -55,7 +55,8 @@ def command(
     time_: Annotated[
         str | None,
         typer.Option(
-            "--time", help="End in about so long: fewer designs race, and the winner trains for fewer epochs."
+            "--time",
+            help="Minutes or more: fewer designs race, the winner trains for fewer epochs, to end in about so long.",
         ),
     ] = None,
     recipe: Annotated[
@@ -109,7 +110,8 @@ def command(
     inputs.check_budget(budget, data, side, channels)
     loaded = inputs.load_data(data, screen, **options)
     if end is not None:
-        limit = min(limit or end, TRAINING * (end - time.perf_counter()))
+        usable = TRAINING * (end - time.perf_counter())
+        limit = usable if limit is None else min(limit, usable)
     plan = make_plan(loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer)
     if end is not None:
         plan = hurried(plan, len(loaded.train), USABLE * (end - time.perf_counter()))

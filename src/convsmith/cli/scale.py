@@ -67,7 +67,7 @@ def command(
     base = inputs.fitted(network_of(network), loaded, loaded.side)
     points = searched(base, factors)
     if not points:
-        raise SpecError(f"{base.name} cannot be scaled in depth, width and side; see `scaled` in docs/descriptions.md")
+        raise SpecError(f"{base.name} cannot be made larger by any of these factors; choose another network")
     screen.print(
         f"{len(points)} networks of about {times:g} times the multiply-adds, then "
         f"{len(compared(base, points[0].factors, phis))} to compare rules", markup=False,

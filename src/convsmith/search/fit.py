@@ -134,11 +134,11 @@ def hurried(plan: Plan, images: int, seconds: float) -> Plan:
     while len(entries) > 1 and _total([entry.seconds for entry in entries], images, plan.recipe) > seconds:
         entries.pop()
     total, recipe = _total([entry.seconds for entry in entries], images, plan.recipe), plan.recipe
+    assert recipe.epochs is not None
     if total > seconds:
-        assert recipe.epochs is not None
-        recipe = replace(recipe, epochs=max(1, int(recipe.epochs * seconds / total)))
-    shorter = min(1.0, seconds / total)
-    return replace(plan, entries=tuple(entries), recipe=recipe, seconds=total * shorter)
+        epochs = max(1, int(recipe.epochs * seconds / total))  # below 0 where planning has taken all the time
+        total, recipe = total * epochs / recipe.epochs, replace(recipe, epochs=epochs)
+    return replace(plan, entries=tuple(entries), recipe=recipe, seconds=total)
 
 
 def epochs_in(entry: Entry, recipe: Recipe, images: int, seconds: float) -> int:
