@@ -85,8 +85,18 @@ def strangers(model: LatencyModel, spaces: Sequence[Space]) -> dict[str, list[Ge
 
 
 def measured(network: Network, seen: LatencyTable) -> float:
-    """Milliseconds, the median of three processes' at the pace of the table."""
-    return statistics.median(steady(seen, lambda: latency(network, seen.target)).ms for _ in range(3))
+    """Milliseconds, the median of three processes' at the pace of the table; a busy machine is waited for."""
+
+    def once() -> float:
+        for _ in range(PATIENCE - 1):
+            try:
+                return steady(seen, lambda: latency(network, seen.target)).ms
+            except BusyError as error:
+                print(f"{network.name}: {error}", file=sys.stderr, flush=True)
+                time.sleep(PAUSE)
+        return steady(seen, lambda: latency(network, seen.target)).ms
+
+    return statistics.median(once() for _ in range(3))
 
 
 def record(target: Target, work: Path) -> None:

@@ -9,10 +9,9 @@ import pytest
 from convsmith import cost, trace
 from convsmith.data import Data, load
 from convsmith.search import Budget, epochs_in, hurried, make_plan, stored_plan
-from convsmith.search import fit as fit_module
+from convsmith.search import plan as plan_module
 from convsmith.search.race import LARGEST
 from convsmith.search.target import Target
-from convsmith.spec import Network
 from convsmith.spec.errors import BudgetError, RunError
 from convsmith.train import Recipe, Run
 
@@ -22,25 +21,25 @@ def digits() -> Data:
     return load("digits")
 
 
-def paced(per_mac: float) -> Callable[[Network, int, Recipe], float]:
+def paced(per_mac: float) -> Callable[..., float]:
     """A machine whose training takes so many seconds a forward MAC."""
-    return lambda network, images, recipe: per_mac * cost(trace(network)).macs * images * (recipe.epochs or 0)
+    return lambda network, images, recipe, *_: per_mac * cost(trace(network)).macs * images * (recipe.epochs or 0)
 
 
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of known speed: a step of 64 images of a million MACs takes 10 ms."""
-    monkeypatch.setattr(fit_module, "training_seconds", paced(0.01 / 64e6))
+    monkeypatch.setattr(plan_module, "training_seconds", paced(0.01 / 64e6))
 
 
-def names(plan: fit_module.Plan) -> list[str]:
+def names(plan: plan_module.Plan) -> list[str]:
     return [entry.design.name for entry in plan.entries]
 
 
 def test_how_fast_the_machine_is_does_not_decide_what_races(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = []
     for per_mac in (1e-12, 1e-3):
-        monkeypatch.setattr(fit_module, "training_seconds", paced(per_mac))
+        monkeypatch.setattr(plan_module, "training_seconds", paced(per_mac))
         plans.append(
             [
                 names(make_plan(digits, budget, Recipe()))
@@ -72,13 +71,13 @@ def test_without_a_limit_the_work_of_a_training_is_bounded(digits: Data) -> None
     assert plan.over_budget == 0
     assert plan.over_time > 0
     passes = len(digits.train) * 60
-    assert all(entry.design.cost.macs * passes <= fit_module.TRAINING_MACS for entry in plan.entries)
+    assert all(entry.design.cost.macs * passes <= plan_module.TRAINING_MACS for entry in plan.entries)
 
 
 def test_an_impossible_budget_is_refused_before_anything_is_measured(
     digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_module, "training_seconds", None)
+    monkeypatch.setattr(plan_module, "training_seconds", None)
     with pytest.raises(BudgetError, match="no design fits"):
         make_plan(digits, Budget(params=10), Recipe())
 
@@ -97,7 +96,7 @@ def test_a_plan_comes_back_from_its_run(digits: Data, tmp_path: Path) -> None:
         stored_plan(run, plan.recipe)
 
 
-def clocked(per_mac: float) -> fit_module.Timer:
+def clocked(per_mac: float) -> plan_module.Timer:
     """A target that takes so many milliseconds a MAC."""
     return lambda network: per_mac * cost(trace(network)).macs
 

@@ -13,6 +13,7 @@ from convsmith.search.estimate import training_bytes, training_seconds
 from convsmith.search.race import race, race_epochs, rungs, subset
 from convsmith.spec.errors import TrainingError
 from convsmith.train import Interrupted, Recipe, Silent
+from convsmith.train.execution import Execution
 
 DESIGNS = within(Budget(params=60_000), 1, 10, 8).designs[:8]
 RECIPE = Recipe(epochs=64, flip=False)
@@ -160,7 +161,7 @@ def test_memory_grows_with_the_batch_by_the_activations() -> None:
 def test_time_is_steps_times_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     design, batches = DESIGNS[0], []
 
-    def step(network: Any, batch: int) -> float:
+    def step(network: Any, batch: int, execution: Any) -> float:
         batches.append(batch)
         return 0.001 * batch
 
@@ -170,6 +171,24 @@ def test_time_is_steps_times_the_time_of_one(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(estimate_module, "STEP_MACS", 8 * design.cost.macs)
     assert training_seconds(design.network, 129, Recipe(epochs=10, batch=64)) == pytest.approx(10 * 3 * 0.064)
     assert batches == [64, 20, 8]
+
+
+def test_a_head_that_learns_alone_takes_one_way_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate_module, "step_seconds", lambda network, batch, execution: 0.003 * batch)
+    whole, last, head = (
+        training_seconds(DESIGNS[0].network, 640, Recipe(epochs=10, batch=64, trains=trains))
+        for trains in ("all", "last:1", "head")
+    )
+    assert head == pytest.approx(640 * 0.001)
+    assert 10 * head < last < whole
+
+
+def test_a_step_is_timed_as_it_will_be_carried_out() -> None:
+    found = [
+        estimate_module.step_seconds(DESIGNS[0].network, 3, execution)
+        for execution in (Execution(), Execution(channels_last=True, fused=True))
+    ]
+    assert all(0 < seconds < 10 for seconds in found)
 
 
 def test_a_step_is_timed_on_the_design_itself() -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 from convsmith.cli.words import duration
 from convsmith.data import Data
 from convsmith.nn import build
-from convsmith.search import start_from
 from convsmith.search.estimate import training_bytes, training_seconds
+from convsmith.search.start import start_from
 from convsmith.spec.errors import RunError, SpecError, UnknownName
 from convsmith.spec.network import Network
 from convsmith.spec.trace import trace
@@ -23,7 +23,7 @@ from convsmith.train import Recipe, Run, default_folder
 from convsmith.train.checkpoint import Every
 from convsmith.train.choice import choose
 from convsmith.train.execution import PRECISIONS, Execution
-from convsmith.train.runtime import Runtime, launch, restarts
+from convsmith.train.runtime import Runtime, Solo, launch, restarts
 from convsmith.train.settings import Settled
 from convsmith.train.setup import Setup
 from convsmith.train.warm_start import warm_start
@@ -119,12 +119,18 @@ def execution(
     return Execution.from_json(json.loads(runtime.tell(told)))
 
 
+def alone(network: Network, data: Data, recipe: Recipe, screen: Console) -> Execution:
+    """`execution` of one process, with all left to us."""
+    settled = recipe.settled(len(data.train), data.flip)
+    return execution(network, data, settled, Solo(), screen, Asked("auto", None, False))
+
+
 def plan(
     network: Network, data: Data, recipe: Recipe, chosen: Settled, setup: Setup, runtime: Runtime
 ) -> dict[str, Any]:
     """What is about to be trained, as plain data."""
     total, images = cost(trace(network)), len(data.train)
-    took = training_seconds(network, images, recipe) if runtime.main else 0.0
+    took = training_seconds(network, images, recipe, setup.execution) if runtime.main else 0.0
     return {
         "network": network.name,
         "channels": network.channels,

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from convsmith.search import Plan
 
-TRAINING, USABLE = 0.6, 0.9
-"""Of the time: the winner's training, and what is planned with; the rest is for the test, the export and surprises."""
+PLANNING, TRAINING, USABLE = 0.1, 0.6, 0.9
+"""Of the time: timing candidates; the winner's training; what is planned with, as the rest is for surprises."""
+FINISH = 10.0
+"""Seconds for the test, the export and the report, of which there is half of the time at most."""
 
 
 @guarded
@@ -71,6 +73,12 @@ def command(
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Whether mirror images keep their class.")
     ] = None,
+    pretrained: Annotated[
+        bool,
+        typer.Option(
+            "--pretrained/--no-pretrained", help="Whether networks with trained weights that are at hand race, too."
+        ),
+    ] = True,
     seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
     track_: Annotated[
         list[str] | None,
@@ -88,10 +96,12 @@ def command(
     import time
     from pathlib import Path
 
-    from convsmith.cli import inputs, say, track
+    from convsmith.cli import carry, inputs, say, track
+    from convsmith.cli.learning import advised
     from convsmith.cli.words import duration, settings, size
     from convsmith.search import Budget, hurried, make_plan
     from convsmith.train import Run, default_folder, settle
+    from convsmith.train.setup import Setup
 
     begun, screen = time.perf_counter(), say.console()
     sizes = (size(max_params), size(max_macs), size(max_weights), size(max_memory))
@@ -99,7 +109,9 @@ def command(
     if (max_latency, target, latency_table) != (None, None, None):
         budget, timer = inputs.with_latency(budget, max_latency, target, latency_table, screen)
     changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
-    settled = settle(recipe, None if config is None else Path(config), changes)
+    file = None if config is None else Path(config)
+    settled = settle(recipe, file, changes)
+    finetuned = settle("finetune" if recipe is None and file is None else recipe, file, changes)
     limit = None if longest is None else duration(longest)
     end = None if time_ is None else begun + duration(time_)
     trackers = track.asked(track_ or [])
@@ -109,17 +121,25 @@ def command(
     options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
     inputs.check_budget(budget, data, side, channels)
     loaded = inputs.load_data(data, screen, **options)
+    until = float("inf")
     if end is not None:
-        usable = TRAINING * (end - time.perf_counter())
-        limit = usable if limit is None else min(limit, usable)
-    plan = make_plan(loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer)
+        most = TRAINING * usable(end)
+        limit = most if limit is None else min(limit, most)
+        until = time.monotonic() + PLANNING * usable(end)
+    finetuned, why = advised(finetuned, len(loaded.train))
+    plan = make_plan(
+        loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer, until=until,
+        tuned=finetuned.recipe if pretrained else None,
+        choose=lambda network: carry.alone(network, loaded, settled.recipe, screen),
+    )  # fmt: skip
     if end is not None:
-        plan = hurried(plan, len(loaded.train), USABLE * (end - time.perf_counter()))
+        plan = hurried(plan, len(loaded.train), usable(end))
     say.plan(plan, screen)
     if dry_run:
         print(json.dumps(plan.to_json(), ensure_ascii=False)) if json_ else screen.print("dry run: nothing was trained")
         return
-    more = {"budget": budget.to_json(), "origins": settled.changed, "track": trackers}
+    more: dict[str, Any] = {"budget": budget.to_json(), "origins": settled.changed, "track": trackers}
+    more |= {"advice": why, "setup": Setup(plan.execution).to_json()}
     record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
     run = Run.create(folder or default_folder(loaded.name), record)
     run.write_json("race.json", plan.to_json())
@@ -127,6 +147,14 @@ def command(
     say.verdict(verdict, screen, begun)
     if json_:
         print(json.dumps(verdict, ensure_ascii=False))
+
+
+def usable(end: float) -> float:
+    """Seconds until the clock (`time.perf_counter`) says `end`, less what has to be left over."""
+    import time
+
+    left = end - time.perf_counter()
+    return max(USABLE * left - FINISH, left / 2)
 
 
 def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console, end: float | None = None) -> dict[str, Any]:
@@ -137,20 +165,21 @@ def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console, end: floa
 
     from convsmith.cli import finish, track
     from convsmith.search import epochs_in, run_race, train_run
-    from convsmith.train import Bar
+    from convsmith.train import Bar, Recipe
 
-    left = float("inf") if end is None else USABLE * (end - time.perf_counter())
     with finish.resumable(run, screen):
         if not run.has("spec.json"):
-            until = time.monotonic() + (1 - TRAINING) * left
+            until = float("inf") if end is None else time.monotonic() + (1 - TRAINING) * usable(end)
             winner = run_race(run, plan, data, seed=seed, watch=Bar(screen, every_epoch=False), until=until)
-            screen.print(f"chosen: [bold]{winner.name}[/bold]")
+            screen.print(f"chosen: [bold]{winner.design.name}[/bold]")
+            if winner.design.weights is not None and (why := run.about["transfer"]):
+                screen.print(why, markup=False)
+        recipe = Recipe.from_json(run.about["recipe"])
         if end is not None:
             (entry,) = [entry for entry in plan.entries if entry.chosen]
-            epochs = epochs_in(entry, plan.recipe, len(data.train), USABLE * (end - time.perf_counter()))
-            plan = replace(plan, recipe=replace(plan.recipe, epochs=epochs))
-            run.update(recipe=plan.recipe.to_json())
-            screen.print(f"{epochs} epochs fit the time that is left")
+            recipe = replace(recipe, epochs=epochs_in(entry, recipe, len(data.train), usable(end)))
+            run.update(recipe=recipe.to_json())
+            screen.print(f"{recipe.epochs} epochs fit the time that is left")
         with track.tracked(run, Bar(screen), screen) as watch:
-            net, data = train_run(run, data, plan.recipe, seed=seed, watch=watch)
+            net, data = train_run(run, data, recipe, seed=seed, watch=watch)
             return finish.finish(run, net, data, screen)

@@ -27,7 +27,7 @@ from convsmith.data import (
     outline,
 )
 from convsmith.search import Budget, within
-from convsmith.search.fit import Timer
+from convsmith.search.plan import Timer
 from convsmith.spec.errors import DataError, SpecError
 from convsmith.spec.head import with_classes
 from convsmith.spec.network import Network

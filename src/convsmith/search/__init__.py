@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convsmith.search.budget import Budget
     from convsmith.search.designs import Design, within
-    from convsmith.search.fit import Plan, epochs_in, hurried, make_plan, run_race, start_from, stored_plan, train_run
+    from convsmith.search.fit import run_race, train_run
+    from convsmith.search.plan import Plan, epochs_in, hurried, make_plan, stored_plan
     from convsmith.search.race import Entry
     from convsmith.search.spaces import Genome, Space, space
+    from convsmith.search.start import start_from
 
 __all__ = [
     "Budget",
@@ -36,8 +38,8 @@ __all__ = [
 
 HOMES = {
     "budget": ("Budget",), "designs": ("Design", "within"),
-    "fit": ("Plan", "epochs_in", "hurried", "make_plan", "run_race", "start_from", "stored_plan", "train_run"),
-    "race": ("Entry",),
+    "fit": ("run_race", "train_run"), "plan": ("Plan", "epochs_in", "hurried", "make_plan", "stored_plan"),
+    "race": ("Entry",), "start": ("start_from",),
     "spaces": ("Genome", "Space", "space"),
 }  # fmt: skip
 

@@ -6,22 +6,19 @@ A design is a row (family, depth, width, side); its network is rebuilt from the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 from convsmith.search.budget import Budget
+from convsmith.search.candidate import Candidate
 from convsmith.search.spaces.zoo import described, zoo
 from convsmith.spec.errors import BudgetError, ShapeError
 from convsmith.spec.network import Network
-from convsmith.spec.trace import Graph, trace
-from convsmith.views.cost import Cost, cost
-from convsmith.views.memory import inference_memory
 from convsmith.views.units import short
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(Candidate):
     """One row of the space. `width` is channels of the first stage (ResNets) or a multiplier (VGG, LeNet)."""
 
     family: str
@@ -31,45 +28,13 @@ class Design:
     channels: int
     classes: int
 
-    @property
-    def name(self) -> str:
-        """For people: `resnet8 w16 @16`."""
-        return self.network.name
-
-    @cached_property
-    def network(self) -> Network:
-        """The description."""
+    def describe(self) -> Network:
+        """From the row."""
         return described(self.family, self.side, self.depth, self.width, self.channels, self.classes)
 
-    @cached_property
-    def graph(self) -> Graph:
-        """The trace. Raises ShapeError where the side is too small for the family."""
-        return trace(self.network)
-
-    @cached_property
-    def cost(self) -> Cost:
-        """The cost of one image."""
-        return cost(self.graph)
-
-    @property
-    def params(self) -> int:
-        """Parameters."""
-        return self.cost.params
-
-    @property
-    def macs(self) -> int:
-        """MACs of one image."""
-        return self.cost.macs
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of parameters and buffers in float32."""
-        return self.cost.weight_bytes
-
-    @cached_property
-    def memory_bytes(self) -> int:
-        """Bytes alive at the peak of one image's forward pass."""
-        return inference_memory(self.graph).peak_bytes()
+    def to_json(self) -> dict[str, Any]:
+        """The row."""
+        return asdict(self)
 
 
 def designs(channels: int, classes: int, native_side: int) -> Iterator[Design]:
@@ -118,13 +83,14 @@ def _nothing_fits(budget: Budget, possible: list[Design]) -> str:
 
 
 def race_field(
-    designs: Sequence[Design], budget: Budget, count: int, strain: Callable[[Design], float] = lambda design: 0.0
-) -> tuple[Design, ...]:
+    designs: Sequence[Design], budget: Budget, count: int, strain: Callable[[Design], float] = lambda design: 0.0,
+    enough: Callable[[], bool] = lambda: False,
+) -> tuple[Design, ...]:  # fmt: skip
     """At most `count` designs to try: of each family, depth and side the widest, those first that fill the budget best.
 
     A second design of the same family and side counts half as much as the first, a third a third, so that the field is
     not one family many times. A design of `strain` above 1 (by time, say) is left out, and a narrower one considered in
-    its place.
+    its place. No further one is considered when there is `enough`.
     """
     rows: dict[tuple[str, int | str, int], list[Design]] = {}
     for design in sorted(designs, key=lambda design: -design.cost.macs):
@@ -139,7 +105,7 @@ def race_field(
         return fill / (1 + alike)
 
     waiting = list(rows.values())
-    while waiting and len(field) < count:
+    while waiting and len(field) < count and not enough():
         row = max(waiting, key=worth)
         waiting.remove(row)
         strained = strain(row[0])

@@ -14,11 +14,13 @@ from itertools import groupby
 from typing import Any
 
 from convsmith.data import Data, ImageSet
-from convsmith.nn import build
-from convsmith.search.designs import Design
+from convsmith.search.candidate import Candidate
+from convsmith.search.candidates import from_json
+from convsmith.search.start import started
 from convsmith.spec.errors import TrainingError
 from convsmith.train import Interrupted, Recipe, Watch, train
 from convsmith.train.recipe import epochs_for
+from convsmith.train.setup import Setup
 
 LARGEST = 5000
 """Training images that a race uses at most."""
@@ -28,7 +30,7 @@ LARGEST = 5000
 class Entry:
     """A design in the race, what it was estimated to take, its latency if that is limited, its scores, one a rung."""
 
-    design: Design
+    design: Candidate
     memory_bytes: int
     seconds: float
     latency_ms: float | None = None
@@ -38,14 +40,6 @@ class Entry:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         d, cost = self.design, self.design.cost
-        row = {
-            "family": d.family,
-            "depth": d.depth,
-            "width": d.width,
-            "side": d.side,
-            "channels": d.channels,
-            "classes": d.classes,
-        }
         costs: dict[str, Any] = {
             "params": cost.params,
             "macs": cost.macs,
@@ -54,13 +48,14 @@ class Entry:
         }
         if self.latency_ms is not None:
             costs["latency_ms"] = self.latency_ms
-        return {"name": d.name, "design": row, "side": d.side, **costs, "scores": self.scores, "chosen": self.chosen}
+        row = {"name": d.name, "design": d.to_json(), "side": d.pixels}
+        return {**row, **costs, "scores": self.scores, "chosen": self.chosen}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Entry:
         """Inverse of `to_json`."""
         known = (data["memory_bytes"], data["seconds"], data.get("latency_ms"), data["scores"], data["chosen"])
-        return Entry(Design(**data["design"]), *known)
+        return Entry(from_json(data["design"]), *known)
 
 
 def rungs(epochs: int, entries: int) -> tuple[int, ...]:
@@ -78,8 +73,11 @@ def race_epochs(recipe: Recipe, images: int) -> int:
 def race(
     entries: Sequence[Entry], data: Data, recipe: Recipe, *,
     seed: int, watch: Watch, saved: Callable[[], None], until: float = float("inf"),
+    tuned: Recipe | None = None, setup: Setup | None = None,
 ) -> Entry:  # fmt: skip
     """The entry that wins on the validation split; `saved` is called after each training. `recipe` must be settled.
+
+    `tuned` is the recipe of those that start from trained weights, `setup` how all are trained.
 
     Scores that entries already have are not measured again. When the clock (`time.monotonic`) passes `until` no further
     training begins, and the best of those that got furthest wins. Raises Interrupted on Ctrl-C; finished trainings are
@@ -93,7 +91,9 @@ def race(
             if time.monotonic() > until and any(entry.scores for entry in running):
                 return _chosen(_furthest(running), saved)
             title = f"race {rung + 1} of {len(ladder)} · {number}/{len(running)} · {entry.design.name}"
-            entry.scores.append(_try(entry.design, small, recipe, epochs, seed=seed, watch=watch, title=title))
+            how = recipe if entry.design.weights is None else tuned or recipe
+            score = _try(entry.design, small, how, epochs, seed=seed, watch=watch, title=title, setup=setup)
+            entry.scores.append(score)
             saved()
         running.sort(key=lambda entry: _standing(entry.scores[rung]))
         running = running[: max(1, len(running) // 2)]
@@ -115,20 +115,21 @@ def _furthest(entries: Sequence[Entry]) -> Entry:
 
 def _by_side(entries: Sequence[Entry], data: Data) -> Iterator[tuple[Entry, Data]]:
     """Entries with the data at their side, one side after the other, so that images are resized once for each."""
-    ordered = sorted(entries, key=lambda entry: entry.design.side)
-    for side, group in groupby(ordered, key=lambda entry: entry.design.side):
+    ordered = sorted(entries, key=lambda entry: entry.design.pixels)
+    for side, group in groupby(ordered, key=lambda entry: entry.design.pixels):
         small = subset(data.resized(side), LARGEST)
         for entry in group:
             yield entry, small
 
 
 def _try(
-    design: Design, data: Data, recipe: Recipe, epochs: int, *, seed: int, watch: Watch, title: str
-) -> dict[str, Any]:
+    design: Candidate, data: Data, recipe: Recipe, epochs: int, *,
+    seed: int, watch: Watch, title: str, setup: Setup | None,
+) -> dict[str, Any]:  # fmt: skip
     begun = time.perf_counter()
-    net = build(design.network, seed=seed)
+    net, data = started(design, data, seed)
     try:
-        history = train(net, data, replace(recipe, epochs=epochs), seed=seed, watch=watch, title=title)
+        history = train(net, data, replace(recipe, epochs=epochs), seed=seed, watch=watch, title=title, setup=setup)
         top1, loss = history[-1]["val_top1"], history[-1]["val_loss"]
     except KeyboardInterrupt:
         raise Interrupted from None

@@ -1,0 +1,216 @@
+"""What `fit` will try: designs within the budget, chosen by arithmetic and a short measurement.
+
+Three kinds race: designs of the zoo scaled to the images, networks whose trained weights are at hand, and members of a
+mobile space. Each has to be within the budget before a weight of it exists.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from convsmith.data import Data
+from convsmith.search.budget import Budget
+from convsmith.search.candidate import Candidate
+from convsmith.search.designs import Design, race_field, within
+from convsmith.search.drawn import drawn
+from convsmith.search.estimate import training_bytes, training_seconds
+from convsmith.search.race import LARGEST, Entry, race_epochs, rungs
+from convsmith.search.trained import trained
+from convsmith.spec.errors import BudgetError, RunError, SpecError
+from convsmith.spec.network import Network
+from convsmith.train import Recipe, Run
+from convsmith.train.execution import Execution
+
+Timer = Callable[[Network], float]
+"""Milliseconds of a network, measured."""
+Chooser = Callable[[Network], Execution]
+"""How trainings of about this size are carried out."""
+
+TRAINING_MACS = 10**13
+"""Without a limit on MACs or time: at most so many forward MACs in a training, some ten minutes of two CPU cores.
+
+A count and not a measured time, so that the same command races the same designs on a busy machine.
+"""
+SHARE = 4
+"""One in so many candidates has trained weights, and one is a member of a space, if there are such."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be tried. `recipe` is settled; `seconds` is what race and training are estimated to take.
+
+    Of `considered` designs `over_budget` break the budget by arithmetic; `over_latency` of the rest were measured to
+    answer too slowly, and `over_time` would train too long.
+
+    tuned      the recipe of candidates that start from trained weights, settled; None: there are none
+    execution  how all are trained
+    """
+
+    budget: Budget
+    entries: tuple[Entry, ...]
+    considered: int
+    over_budget: int
+    over_time: int
+    recipe: Recipe
+    seconds: float
+    over_latency: int = 0
+    tuned: Recipe | None = None
+    execution: Execution = field(default_factory=Execution)
+
+    def recipe_of(self, entry: Entry) -> Recipe:
+        """By which an entry trains."""
+        return self.recipe if entry.design.weights is None or self.tuned is None else self.tuned
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as in race.json."""
+        counts = {"considered": self.considered, "over_budget": self.over_budget, "over_time": self.over_time}
+        counts |= {"over_latency": self.over_latency}
+        estimate = {"estimated_seconds": round(self.seconds, 1), "race_images": LARGEST}
+        tuned = {} if self.tuned is None else {"tuned": self.tuned.to_json()}
+        return {
+            "budget": self.budget.to_json(),
+            **counts,
+            **estimate,
+            **tuned,
+            "candidates": [e.to_json() for e in self.entries],
+        }
+
+
+def make_plan(
+    data: Data, budget: Budget, recipe: Recipe, *,
+    count: int = 8, longest: float | None = None, timer: Timer | None = None, until: float = float("inf"),
+    tuned: Recipe | None = None, choose: Chooser | None = None,
+) -> Plan:  # fmt: skip
+    """Up to `count` designs to race, chosen by arithmetic alone but for `longest` and a budget of latency.
+
+    longest  leaves out designs whose training takes more seconds by the time of a few steps here; without it and
+             without a limit on MACs, designs are left out by `TRAINING_MACS`
+    timer    milliseconds of a network on the budget's target; none that takes longer than the budget is raced
+    until    when the clock (`time.monotonic`) passes it, the race has those that are found; one at least
+    tuned    the recipe for trained weights; None: networks with trained weights are left out
+    choose   how to train, asked with the largest design there is
+
+    Raises BudgetError, with the smallest or fastest design there is, if nothing fits the budget.
+    """
+    images, recipe = len(data.train), recipe.settled(len(data.train), data.flip)
+    tuned = None if tuned is None else tuned.settled(images, data.flip)
+    shortlist = within(budget, data.channels, len(data.classes), data.side)
+    possible, slow, most = shortlist.designs, 0, float("inf")
+    if longest is None and budget.macs is None:
+        most = _most(images, recipe)
+        possible = _light(shortlist.designs, most)
+        slow = len(shortlist.designs) - len(possible)
+    execution = Execution() if choose is None else choose(max(possible, key=lambda one: one.macs).network)
+    seconds: dict[Candidate, float] = {}
+    latencies: dict[Candidate, float] = {}
+
+    def strain(design: Candidate) -> float:
+        if budget.latency_ms is not None:
+            assert timer is not None, "a budget of latency needs somebody who measures"
+            latencies[design] = round(timer(design.network), 3)
+            if latencies[design] > budget.latency_ms:
+                return latencies[design] / budget.latency_ms
+        how = recipe if design.weights is None or tuned is None else tuned
+        seconds[design] = round(training_seconds(design.network, images, how, execution), 1)
+        return 0.0 if longest is None else seconds[design] / longest
+
+    def enough() -> bool:
+        return bool(seconds) and time.monotonic() > until
+
+    shape = {"side": data.side, "channels": data.channels, "classes": len(data.classes)}
+    known = [] if tuned is None else trained(**shape)
+    fitting = [one for one in known if budget.allows(one) and one.macs <= most]
+    extra = (*fitting[: max(1, count // SHARE)], *drawn(budget, count // SHARE, macs=most, **shape))
+    some = tuple(one for one in extra if not enough() and strain(one) <= 1)
+    field = some + race_field(possible, budget, count - len(some), strain, enough)
+    if budget.latency_ms is not None and not seconds:
+        raise BudgetError(_too_slow(budget, latencies))
+    slow += len(seconds) - len(field) + sum(one.macs > most for one in known)
+    field = field or (min(seconds, key=lambda design: seconds[design]),)
+    batch = min(recipe.batch, images)
+    entries = tuple(
+        Entry(design, training_bytes(design.cost, batch), seconds[design], latencies.get(design)) for design in field
+    )
+    total = _total([entry.seconds for entry in entries], images, recipe)
+    late = len(latencies) - len(seconds) if latencies else 0
+    considered = shortlist.considered + len(known)
+    over = shortlist.over_budget + sum(not budget.allows(one) for one in known)
+    if not any(entry.design.weights for entry in entries):
+        tuned = None
+    return Plan(budget, entries, considered, over, slow, recipe, total, late, tuned, execution)
+
+
+def _too_slow(budget: Budget, latencies: dict[Candidate, float]) -> str:
+    fastest = min(latencies, key=lambda design: latencies[design])
+    return (
+        f"no design answers in {budget.latency_ms:g} ms on {budget.target}; the fastest of {len(latencies)} that were "
+        f"tried: {fastest.name} with {latencies[fastest]:.3g} ms; allow more by --max-latency"
+    )
+
+
+def _most(images: int, recipe: Recipe) -> float:
+    """MACs of a network that trains within `TRAINING_MACS`."""
+    assert recipe.epochs is not None
+    return TRAINING_MACS / (images * recipe.epochs)
+
+
+def _light(designs: Sequence[Design], most: float) -> tuple[Design, ...]:
+    """The designs of at most so many MACs; the lightest one if none is."""
+    light = tuple(design for design in designs if design.cost.macs <= most)
+    return light or (min(designs, key=lambda design: design.cost.macs),)
+
+
+def hurried(plan: Plan, images: int, seconds: float) -> Plan:
+    """The plan with fewer designs, those last in it left out, until race and training are estimated to end in time; the
+    one that is left has as many epochs as fit. See `epochs_in`, which decides once the race has measured them."""
+    entries = list(plan.entries)
+    while len(entries) > 1 and _total([entry.seconds for entry in entries], images, plan.recipe) > seconds:
+        entries.pop()
+    total, recipe = _total([entry.seconds for entry in entries], images, plan.recipe), plan.recipe
+    assert recipe.epochs is not None
+    if total > seconds:
+        epochs = max(1, int(recipe.epochs * seconds / total))  # below 0 where planning has taken all the time
+        total, recipe = total * epochs / recipe.epochs, replace(recipe, epochs=epochs)
+    return replace(plan, entries=tuple(entries), recipe=recipe, seconds=total)
+
+
+def epochs_in(entry: Entry, recipe: Recipe, images: int, seconds: float) -> int:
+    """Epochs of the whole training that fit into so many seconds: at most the recipe's, at least one. By what an epoch
+    took in the race, on fewer images; without a race, by what it was estimated to take."""
+    assert recipe.epochs is not None
+    epoch = entry.seconds / recipe.epochs
+    if entry.scores:
+        last = entry.scores[-1]
+        epoch = last["seconds"] / last["epochs"] * images / min(images, LARGEST)
+    return max(1, min(recipe.epochs, int(seconds / epoch)))
+
+
+def stored_plan(run: Run, recipe: Recipe) -> Plan:
+    """The plan of an interrupted run, with the scores that it has. Raises RunError if race.json is broken."""
+    data = run.read_json("race.json")
+    try:
+        entries = tuple(Entry.from_json(row) for row in data["candidates"])
+        counts = (data["considered"], data["over_budget"], data["over_time"])
+        late, tuned = data.get("over_latency", 0), data.get("tuned")
+        return Plan(
+            Budget.from_json(data["budget"]), entries, *counts, recipe, data["estimated_seconds"], late,
+            None if tuned is None else Recipe.from_json(tuned),
+        )  # fmt: skip
+    except (KeyError, TypeError, SpecError) as error:
+        raise RunError(f"{run.path('race.json')} is broken ({error}); start a new run") from None
+
+
+def _total(seconds: Sequence[float], images: int, recipe: Recipe) -> float:
+    """Estimated seconds of the race and of the winner's training.
+
+    Which designs go on is not known yet, so each rung is taken to cost the entries' mean.
+    """
+    assert recipe.epochs is not None
+    mean, running, epochs = sum(seconds) / len(seconds), len(seconds), 0
+    for rung in rungs(race_epochs(recipe, images), running) if running > 1 else ():
+        epochs += rung * running
+        running = max(1, running // 2)
+    return mean * epochs / recipe.epochs * min(images, LARGEST) / images + mean
