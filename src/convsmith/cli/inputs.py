@@ -143,8 +143,7 @@ def with_latency(
     """
     from convsmith.cli.latency import known
     from convsmith.cli.words import milliseconds
-    from convsmith.deploy.engines import engine, latency
-    from convsmith.search.latency.steady import steady
+    from convsmith.deploy.engines import engine, latency, latency_as_in
     from convsmith.search.target import Target
     from convsmith.train.machine import cores
 
@@ -163,7 +162,7 @@ def with_latency(
         guess = model.predict(trace(network))
         if guess.ms * (1 - guess.error) > most:
             return guess.ms
-        return steady(model.table, lambda: latency(network, found), say=screen.print).ms
+        return latency_as_in(model.table, network, screen.print).ms
 
     return replace(budget, latency_ms=most, target=found), timer
 

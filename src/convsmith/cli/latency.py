@@ -51,8 +51,7 @@ def command(
 
     from convsmith.cli import say
     from convsmith.cli.words import network_of
-    from convsmith.deploy.engines import latency
-    from convsmith.search.latency.steady import steady
+    from convsmith.deploy.engines import latency, latency_as_in
     from convsmith.search.target import Target
     from convsmith.spec.errors import SpecError
     from convsmith.spec.trace import trace
@@ -69,7 +68,7 @@ def command(
     def measured(network: Network) -> Latency:
         if model is None:
             return latency(network, found)
-        return steady(model.table, lambda: latency(network, found), say=say.console().print)
+        return latency_as_in(model.table, network, say.console().print)
 
     lines = []
     for name in networks:

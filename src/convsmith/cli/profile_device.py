@@ -41,9 +41,8 @@ def command(
 
     from convsmith.cli import say
     from convsmith.cli.words import duration
-    from convsmith.deploy.engines import dissect, engine, here, insight, latency
+    from convsmith.deploy.engines import dissect, engine, here, insight, latency_as_in
     from convsmith.search.latency.model import LatencyModel
-    from convsmith.search.latency.steady import steady
     from convsmith.search.latency.table import LatencyTable
     from convsmith.search.latency.verify import unseen, verdict
     from convsmith.search.latency.verify import verify as verified
@@ -80,7 +79,7 @@ def command(
         pairs = []
 
         def timed(network: Network) -> float:
-            return steady(table, lambda: latency(network, found), say=screen.print).ms
+            return latency_as_in(table, network, screen.print).ms
 
         for pair in verified(model, members, timed):
             pairs.append(pair)

@@ -33,6 +33,9 @@ def command(
     searcher: Annotated[
         str, typer.Option(help="evolution, ppo (the controller of MnasNet), tpe, nsga2 or random.")
     ] = "evolution",
+    soft: Annotated[
+        bool, typer.Option("--soft", help="With ppo: being cheaper than the budget is rewarded, too (MnasNet, eq. 2).")
+    ] = False,
     baseline: Annotated[
         bool, typer.Option("--baseline/--no-baseline", help="Draw every other trial by chance, to compare with.")
     ] = True,
@@ -117,7 +120,7 @@ def command(
             {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}, space_, searcher,
             seed, baseline, None if halving is None else (halving, least),
             None if max_latency is None or latency_table is None else (max_latency, latency_table),
-            filter_, of if filter_ is not None else 1, supernet_epochs,
+            filter_, of if filter_ is not None else 1, supernet_epochs, soft,
         )  # fmt: skip
         session = searching.begun(data, asked, Path(out) if out else None, store, study, trials or TRIALS)
     until = until if helper is None else float(helper)

@@ -12,11 +12,13 @@ from rich.table import Table
 from convsmith.cli.searching import Session, scorer, write_json
 from convsmith.search.study import found
 from convsmith.spec.codec import write as write_spec
-from convsmith.spec.errors import MissingExtra, StudyError
+from convsmith.spec.errors import BusyError, MissingExtra, StudyError
 from convsmith.views.units import seconds
 
 BEST = 5
 """Trials that are shown."""
+FINALISTS = 10
+"""Of which the latency is measured at most."""
 FEWEST, MOST = 10, 100
 """Trials that rank correlations are told from."""
 
@@ -29,8 +31,7 @@ def tell(session: Session, screen: Console, began: float, json_: bool) -> None:
         raise StudyError(
             f"no trial finished in the time; allow more by --time, and go on: convsmith search --join {folder}"
         )
-    best = found.ranked(rows)
-    write_spec(best[0].genome.network, folder / "found.json")
+    best, at = _verified(session, found.ranked(rows), screen)
     report = {
         "search": str(folder), "plan": plan.to_json(), "recipe": session.recipe.to_json(),
         "verdict": found.verdict(rows, plan), "trials": [row.to_json() for row in best],
@@ -38,6 +39,9 @@ def tell(session: Session, screen: Console, began: float, json_: bool) -> None:
         "proxies": _correlations(session, rows),
     }  # fmt: skip
     write_json(folder / "trials.json", report)
+    if at < 0:
+        raise StudyError(_all_too_slow(session, best))
+    write_spec(best[at].genome.network, folder / "found.json")
     _print(report, screen)
     _page(session, report, screen)
     screen.print(
@@ -48,12 +52,39 @@ def tell(session: Session, screen: Console, began: float, json_: bool) -> None:
         print(json.dumps(report, ensure_ascii=False))
 
 
+def _verified(session: Session, best: list[found.Row], screen: Console) -> tuple[list[found.Row], int]:
+    """A predicted latency is measured, of the best first, until one is within the limit; and which trial that is."""
+    limit = session.plan.budget.latency_ms
+    if limit is None or session.measure is None:
+        return best, 0
+    try:
+        return found.measured(best, limit, session.measure, FINALISTS)
+    except BusyError as error:
+        again = f"convsmith search --join {session.folder}"
+        screen.print(f"the latency of the best is as predicted and not measured: {error}: {again}", style="yellow",
+                     markup=False)  # fmt: skip
+        return best, 0
+
+
+def _all_too_slow(session: Session, best: list[found.Row]) -> str:
+    some = [row for row in best if row.measured_ms is not None]
+    quickest = min(some, key=lambda row: row.measured_ms or 0.0)
+    within, where = f"{session.plan.budget.latency_ms:g} ms", session.folder / "trials.json"
+    return (
+        f"the {len(some)} best were predicted within {within} and take longer; the quickest, trial "
+        f"{quickest.number + 1}, takes {quickest.measured_ms:.3g} ms: measure a better table (profile-device), or "
+        f"search within less; all trials are in {where}"
+    )
+
+
 def _print(report: dict[str, Any], screen: Console) -> None:
     table = Table("trial", "by", box=None, pad_edge=False, header_style="bold")
-    for word in ("validation", "epochs", "MACs", "parameters"):
+    timed = any("measured_ms" in row for row in report["trials"])
+    for word in ("validation", "epochs", "MACs", "parameters", *(["measured"] if timed else [])):
         table.add_column(word, justify="right")
     for row in report["trials"][:BEST]:
-        sizes = (str(row["epochs"]), f"{row['macs']:,}", f"{row['params']:,}")
+        sizes = [str(row["epochs"]), f"{row['macs']:,}", f"{row['params']:,}"]
+        sizes += [f"{row['measured_ms']:.3g} ms" if "measured_ms" in row else ""] if timed else []
         table.add_row(str(row["number"] + 1), row["searcher"], f"{row['accuracy']:.2%}", *sizes)
     screen.print(table)
     if report["verdict"]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convsmith.cli import inputs, say
+from convsmith.cli import carry, inputs, say
 from convsmith.data import Data
 from convsmith.search import Budget
 from convsmith.search.searchers import Feasible
@@ -27,6 +27,7 @@ from convsmith.search.study.study import Study
 from convsmith.spec.errors import StudyError
 from convsmith.spec.files import write_whole
 from convsmith.train import Bar, Recipe, Run, default_folder
+from convsmith.train.setup import Setup
 
 FORMAT, VERSION = "convsmith.search", 1
 SUPERNET = "supernet"
@@ -50,6 +51,7 @@ class Asked(NamedTuple):
     filter: str | None = None
     of: int = 1
     supernet_epochs: int = 0
+    soft: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `joined` reads, with paths that hold from everywhere."""
@@ -71,7 +73,10 @@ class Asked(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A search that this process works on; `record` is what run.json says of a trial."""
+    """A search that this process works on; `record` is what run.json says of a trial.
+
+    `measure` tells the milliseconds of a member where the budget limits them, and `plan` only predicts them.
+    """
 
     folder: Path
     study: Study
@@ -80,6 +85,7 @@ class Session(NamedTuple):
     recipe: Recipe
     trials: int
     record: dict[str, Any]
+    measure: Callable[[Genome], float] | None = None
 
 
 def begun(source: str, asked: Asked, folder: Path | None, store: str | None, name: str | None, trials: int) -> Session:
@@ -90,10 +96,11 @@ def begun(source: str, asked: Asked, folder: Path | None, store: str | None, nam
     asked = asked._replace(recipe=asked.recipe.settled(len(data.train), data.flip))
     folder = folder or default_folder(f"search-{data.name}")
     plan = _plan(asked, data, folder)
-    plan.feasible.any()  # refuses a budget that nothing meets
+    some = plan.feasible.any()  # refuses a budget that nothing meets
     Proposer(replace(plan, score=None))(0, [])  # and a searcher that is not there
     place, name = store or str(folder / "study.db"), name or folder.name
     record = inputs.about("train", data, asked.recipe, source=source, seed=asked.seed, load_options=asked.load)
+    record["setup"] = Setup(carry.alone(some.network, data, asked.recipe, say.console())).to_json()
     about = {**plan.to_json(), "data": record["data"], "asked": asked.to_json()}
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -104,7 +111,7 @@ def begun(source: str, asked: Asked, folder: Path | None, store: str | None, nam
         raise
     head = {"format": FORMAT, "version": VERSION, "store": place if store else "study.db", "study": name}
     write_json(folder / "search.json", head | {"trials": trials, "record": record})
-    return Session(folder, study, plan, data, asked.recipe, trials, record)
+    return Session(folder, study, plan, data, asked.recipe, trials, record, _measure(asked))
 
 
 def joined(folder: Path, trials: int | None) -> Session:
@@ -126,7 +133,7 @@ def joined(folder: Path, trials: int | None) -> Session:
         raise StudyError(
             f"the space {plan.space.name} has changed since {folder} was begun: its choices are others; begin anew"
         )
-    return Session(folder, study, plan, data, asked.recipe, trials or head["trials"], head["record"])
+    return Session(folder, study, plan, data, asked.recipe, trials or head["trials"], head["record"], _measure(asked))
 
 
 def scorer(name: str, data: Data, seed: int) -> Callable[[Genome], float]:
@@ -166,7 +173,7 @@ def _plan(asked: Asked, data: Data, folder: Path) -> Plan:
         score = scorer(asked.filter, data, asked.seed)
     return Plan(
         some, budget, asked.recipe.epochs, asked.searcher, asked.seed, asked.baseline, halving,
-        latency, asked.filter, asked.of, score,
+        latency, asked.filter, asked.of, score, asked.soft,
     )  # fmt: skip
 
 
@@ -200,6 +207,17 @@ def _timed(asked: Asked) -> tuple[Budget, Callable[[Genome], float] | None]:
         return model.predict(genome.graph).ms
 
     return replace(asked.budget, latency_ms=milliseconds(asked.latency[0]), target=model.table.target), latency
+
+
+def _measure(asked: Asked) -> Callable[[Genome], float] | None:
+    """How the latency of a member is measured, on the target of the table that predicts."""
+    if asked.latency is None:
+        return None
+    from convsmith.cli.latency import known
+    from convsmith.deploy.engines import latency_as_in
+
+    table = known(Path(asked.latency[1]), None).table
+    return lambda genome: latency_as_in(table, genome.network, say.console().print).ms
 
 
 def _space(name: str | None, data: Data) -> Space:

@@ -9,13 +9,15 @@ import pytest
 
 from convsmith.search import Budget
 from convsmith.search.searchers import Feasible, Trial, searcher
+from convsmith.search.searchers.controller import Controller
+from convsmith.search.searchers.reward import ACCURACY, Reward
 from convsmith.search.spaces import Genome, space
 from convsmith.search.study import found
 from convsmith.search.study.halving import Halving
 from convsmith.search.study.plan import Plan, Proposer
 from convsmith.search.study.study import Entry
 from convsmith.search.target import Target
-from convsmith.spec.errors import SpecError
+from convsmith.spec.errors import SpecError, StudyError
 
 CIFAR = space("cifar_mb")
 BUDGET = Budget(macs=5_000_000)
@@ -116,6 +118,22 @@ def test_what_a_cost_is() -> None:
     timed = Plan(CIFAR, Budget(latency_ms=5, target=Target(threads=1)), 3, latency=lambda genome: 3.0)
     assert timed.cost_words == "milliseconds on eager (1 thread, batch 1), predicted"
     assert timed.cost(genome) == 3.0
+
+
+def test_a_soft_reward_is_the_controllers_and_needs_a_limit() -> None:
+    plan = Plan(CIFAR, BUDGET, 3, "ppo", soft=True)
+    controller = Proposer(plan)._new("ppo")
+    assert isinstance(controller, Controller)
+    assert controller.reward == Reward(plan.target) != ACCURACY
+    assert plan.target == BUDGET.limits[plan._costly]
+    chance = Proposer(plan)._new("random")
+    assert not hasattr(chance, "reward")
+    timed = Plan(CIFAR, Budget(latency_ms=5.0), 3, "ppo", latency=lambda genome: 3.0, soft=True)
+    assert timed.target == 5.0
+    with pytest.raises(StudyError, match="a soft reward is for the controller: --searcher ppo, got tpe"):
+        Plan(CIFAR, BUDGET, 3, "tpe", soft=True)
+    with pytest.raises(StudyError, match="give a limit"):
+        Plan(CIFAR, Budget(), 3, "ppo", soft=True)
 
 
 def rows(*pairs: tuple[float, float], images: int = 1000) -> list[found.Row]:

@@ -15,7 +15,8 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from convsmith.deploy.apart import apart
 from convsmith.deploy.engines.yardstick import yardstick
-from convsmith.search.latency.table import Dissected
+from convsmith.search.latency.steady import Say, steady
+from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import Unit, units
 from convsmith.search.target import Target
 from convsmith.search.timing import DRIFT, TRIES, Latency, timed
@@ -66,6 +67,12 @@ def engine(target: Target) -> Engine:
 def latency(network: Network, target: Target) -> Latency:
     """Time a network on a target, in a process of its own. Raises MissingExtra, BusyError, ExportError."""
     return apart(latency_here, network, target)
+
+
+def latency_as_in(table: LatencyTable, network: Network, say: Say = lambda _: None) -> Latency:
+    """`latency` on the target of a table, while the machine is as fast as it was for the table; `say` is told of
+    waiting for that. Raises BusyError where it does not come, and as `latency`."""
+    return steady(table, lambda: latency(network, table.target), say=say)
 
 
 def dissect(network: Network, target: Target) -> Dissected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from convsmith.search.study.study import Entry
 
 
 class Row(NamedTuple):
-    """A finished trial: who asked for it, what it costs (`Plan.cost`), how it ended."""
+    """A finished trial: who asked for it, what it costs (`Plan.cost`), how it ended, and its latency if that was
+    measured."""
 
     number: int
     lane: str
@@ -20,6 +21,7 @@ class Row(NamedTuple):
     cost: float
     epochs: int
     outcome: dict[str, Any]
+    measured_ms: float | None = None
 
     @property
     def accuracy(self) -> float:
@@ -30,6 +32,8 @@ class Row(NamedTuple):
         """Plain data."""
         about = {"number": self.number, "searcher": self.lane, "cost": self.cost,
                  "epochs": self.epochs, **self.outcome}  # fmt: skip
+        if self.measured_ms is not None:
+            about["measured_ms"] = self.measured_ms
         return about | {"sha256": self.genome.sha256, "choices": self.genome.settings}
 
 
@@ -52,6 +56,18 @@ def rows(plan: Plan, entries: Sequence[Entry]) -> list[Row]:
 def ranked(found: Sequence[Row]) -> list[Row]:
     """The best first: the most accurate, of equals the cheapest."""
     return sorted(found, key=lambda row: (-row.accuracy, row.cost, row.number))
+
+
+def measured(best: Sequence[Row], limit: float, measure: Callable[[Genome], float], most: int) -> tuple[list[Row], int]:
+    """The best rows with their measured latency, one after the other until one is within the limit, and which that is;
+    -1 where none of the first `most` is. Raises as `measure`."""
+    rows = list(best)
+    for at, row in enumerate(rows[:most]):
+        ms = measure(row.genome)
+        rows[at] = row._replace(measured_ms=round(ms, 3))
+        if ms <= limit:
+            return rows, at
+    return rows, -1
 
 
 def front(found: Sequence[Row]) -> list[Row]:

@@ -12,11 +12,13 @@ from convsmith.search.costs import costs
 from convsmith.search.searchers import Feasible, Searcher, Trial, searcher
 from convsmith.search.searchers.feasible import Latency
 from convsmith.search.searchers.filtered import Filtered
+from convsmith.search.searchers.reward import Reward
 from convsmith.search.spaces import Genome, Space
 from convsmith.search.study.halving import Halving
 from convsmith.search.study.study import Entry
+from convsmith.spec.errors import StudyError
 
-BASELINE = "random"
+BASELINE, PPO = "random", "ppo"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Plan:
               from
     halving   from fewer epochs to `epochs`, for the better ones
     latency   tells milliseconds where the budget limits them
+    soft      the controller's reward is accuracy × (cost / limit)^-0.07 and not accuracy alone (MnasNet's equation 2)
     filter    a proxy's name: of `of` proposals the one that `score` says most for is tried
     """
 
@@ -42,6 +45,15 @@ class Plan:
     filter: str | None = None
     of: int = 1
     score: Callable[[Genome], float] | None = None
+    soft: bool = False
+
+    def __post_init__(self) -> None:
+        if self.soft and self.searcher != PPO:
+            raise StudyError(f"a soft reward is for the controller: --searcher {PPO}, got {self.searcher}")
+        if self.soft and self.target is None:
+            raise StudyError(
+                "a soft reward is for what costs less than the budget allows: give a limit, --max-macs say"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """What must be the same for all who work on it."""
@@ -55,6 +67,7 @@ class Plan:
             "halving": None if self.halving is None else self.halving._asdict(),
             "filter": self.filter,
             "of": self.of,
+            "soft": self.soft,
         }
 
     def lane(self, number: int) -> str:
@@ -77,6 +90,11 @@ class Plan:
     @property
     def _costly(self) -> str:
         return next((name for name in LIMITS if name in self.budget.limits), "macs")
+
+    @property
+    def target(self) -> float | None:
+        """The limit of what `cost` tells."""
+        return self.budget.latency_ms if self.latency is not None else self.budget.limits.get(self._costly)
 
     def cost(self, genome: Genome) -> float:
         """What the budget limits: the latency, else the first limit; MACs without a limit."""
@@ -131,7 +149,8 @@ class Proposer:
 
     def _new(self, lane: str) -> Searcher:
         plan = self.plan
-        found = searcher(lane, plan.feasible, plan.seed)
+        rewarded = {"reward": Reward(plan.target)} if plan.soft and lane == PPO else {}
+        found = searcher(lane, plan.feasible, plan.seed, **rewarded)
         if plan.score is None or (plan.baseline and lane == BASELINE):
             return found
         return Filtered(found, plan.score, plan.of)
