@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 QUESTIONS = (
     "trace_speed", "show_startup", "fit_digits", "loader_speed", "train_speed", "precision_accuracy", "cifar10",
     "eval_speed", "transfer", "ensemble", "search_speed", "latency_model", "search_regret",
+    "compound_scaling", "fit_time", "cifar_search",
 )  # fmt: skip
 PEERS = ("fvcore", "torchinfo", "thop", "ptflops", "calflops", "torchprofile")
 

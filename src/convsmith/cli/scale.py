@@ -50,7 +50,7 @@ def command(
     import json
     from pathlib import Path
 
-    from convsmith.cli import inputs, say
+    from convsmith.cli import carry, inputs, say
     from convsmith.cli.words import network_of, settings
     from convsmith.search.compound import grid
     from convsmith.search.scale import compared, searched, study, winner
@@ -58,6 +58,7 @@ def command(
     from convsmith.spec.errors import SpecError
     from convsmith.spec.files import write_whole
     from convsmith.train import Bar, Interrupted, default_folder, settle
+    from convsmith.train.setup import Setup
 
     screen = say.console()
     options: dict[str, Any] = {"channels": channels, "seed": seed}
@@ -79,6 +80,7 @@ def command(
     folder = Path(out) if out else default_folder(f"scale-{loaded.name}")
     kept = settled.recipe.settled(len(loaded.train), loaded.flip)
     record = inputs.about("train", loaded, kept, source=data, seed=seed, load_options=options)
+    record["setup"] = Setup(carry.alone(base, loaded, kept, screen)).to_json()
     bar = Bar(screen, every_epoch=False)
 
     def train(where: Path, some: Any, title: str) -> dict[str, Any]:
