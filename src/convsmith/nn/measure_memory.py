@@ -9,6 +9,7 @@ Memory that a library takes by itself, Python's own and torch's code are in neit
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from functools import partial
@@ -116,8 +117,15 @@ def _highest(changes: Iterable[_Change]) -> int:
 
 
 def _record(run: Callable[[], Any]) -> list[_Change]:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
-        run()
+    gc.collect()  # what earlier steps left in cycles would be taken back at some moment of this one
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+            run()
+    finally:
+        if was:
+            gc.enable()
     assert profiler.profiler is not None
     assert profiler.profiler.kineto_results is not None
     waiting: list[tuple[Any, Any]] = [(e, None) for e in profiler.profiler.kineto_results.experimental_event_tree()]
