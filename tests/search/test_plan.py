@@ -61,6 +61,22 @@ def test_a_time_limit_leaves_out_what_takes_longer(digits: Data) -> None:
 
 
 @pytest.mark.usefixtures("speed")
+def test_larger_designs_may_race_for_fewer_epochs(digits: Data, tmp_path: Path) -> None:
+    budget = Budget(macs=4_000_000)
+    whole = make_plan(digits, budget, Recipe(epochs=10), longest=1.0)
+    plan = make_plan(digits, budget, Recipe(epochs=10), longest=1.0, least=0.25)
+    assert {entry.share for entry in whole.entries} == {1.0}
+    assert max(entry.seconds for entry in plan.entries) > 1.0
+    for entry in plan.entries:
+        assert entry.share == pytest.approx(min(1.0, 1.0 / entry.seconds), abs=1e-3)
+        assert entry.share >= 0.25
+    assert plan.seconds < 2 * whole.seconds
+    run = Run.create(tmp_path / "run", {})
+    run.write_json("race.json", plan.to_json())
+    assert [entry.share for entry in stored_plan(run, plan.recipe).entries] == [entry.share for entry in plan.entries]
+
+
+@pytest.mark.usefixtures("speed")
 def test_if_nothing_is_quick_enough_the_quickest_is_tried(digits: Data) -> None:
     assert len(make_plan(digits, Budget(macs=4_000_000), Recipe(), longest=1e-9).entries) == 1
 

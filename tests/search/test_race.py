@@ -53,6 +53,14 @@ def test_halving_keeps_the_better_half_each_time(digits: Data, monkeypatch: pyte
     assert len(saves) == 14 + 1
 
 
+def test_what_has_time_for_fewer_epochs_races_with_fewer(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = Judge({design.name: i / 10 for i, design in enumerate(DESIGNS)})
+    monkeypatch.setattr(race_module, "_try", judge)
+    field = [Entry(DESIGNS[0], 1, 1.0), Entry(DESIGNS[1], 1, 4.0, share=0.25), Entry(DESIGNS[2], 1, 99.0, share=0.01)]
+    race(field, digits, RECIPE, seed=0, watch=Silent(), saved=lambda: None)
+    assert dict(judge.calls) == {DESIGNS[0].name: 16, DESIGNS[1].name: 4, DESIGNS[2].name: 1}
+
+
 def test_equal_top1_is_decided_by_the_loss(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = {DESIGNS[0].name: 0.5, DESIGNS[1].name: 0.4}
     monkeypatch.setattr(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PLANNING, TRAINING, USABLE = 0.1, 0.6, 0.9
 """Of the time: timing candidates; the winner's training; what is planned with, as the rest is for surprises."""
+LEAST = 0.25
+"""Of the recipe's epochs, what a design must have time for."""
 FINISH = 10.0
 """Seconds for the test, the export and the report, of which there is half of the time at most."""
 
@@ -121,14 +123,14 @@ def command(
     options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
     inputs.check_budget(budget, data, side, channels)
     loaded = inputs.load_data(data, screen, **options)
-    until = float("inf")
+    until, least = float("inf"), 1.0
     if end is not None:
         most = TRAINING * usable(end)
         limit = most if limit is None else min(limit, most)
-        until = time.monotonic() + PLANNING * usable(end)
+        until, least = time.monotonic() + PLANNING * usable(end), LEAST
     finetuned, why = advised(finetuned, len(loaded.train))
     plan = make_plan(
-        loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer, until=until,
+        loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer, until=until, least=least,
         tuned=finetuned.recipe if pretrained else None,
         choose=lambda network: carry.alone(network, loaded, settled.recipe, screen),
     )  # fmt: skip

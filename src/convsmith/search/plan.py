@@ -82,12 +82,14 @@ class Plan:
 def make_plan(
     data: Data, budget: Budget, recipe: Recipe, *,
     count: int = 8, longest: float | None = None, timer: Timer | None = None, until: float = float("inf"),
-    tuned: Recipe | None = None, choose: Chooser | None = None,
+    least: float = 1.0, tuned: Recipe | None = None, choose: Chooser | None = None,
 ) -> Plan:  # fmt: skip
     """Up to `count` designs to race, chosen by arithmetic alone but for `longest` and a budget of latency.
 
     longest  leaves out designs whose training takes more seconds by the time of a few steps here; without it and
              without a limit on MACs, designs are left out by `TRAINING_MACS`
+    least    share of the recipe's epochs that a design must have time for within `longest`: a large network in fewer
+             epochs can do better than a small one in all of them, and the race, shortened alike, tells
     timer    milliseconds of a network on the budget's target; none that takes longer than the budget is raced
     until    when the clock (`time.monotonic`) passes it, the race has those that are found; one at least
     tuned    the recipe for trained weights; None: networks with trained weights are left out
@@ -115,7 +117,7 @@ def make_plan(
                 return latencies[design] / budget.latency_ms
         how = recipe if design.weights is None or tuned is None else tuned
         seconds[design] = round(training_seconds(design.network, images, how, execution), 1)
-        return 0.0 if longest is None else seconds[design] / longest
+        return 0.0 if longest is None else least * seconds[design] / longest
 
     def enough() -> bool:
         return bool(seconds) and time.monotonic() > until
@@ -132,9 +134,11 @@ def make_plan(
     field = field or (min(seconds, key=lambda design: seconds[design]),)
     batch = min(recipe.batch, images)
     entries = tuple(
-        Entry(design, training_bytes(design.cost, batch), seconds[design], latencies.get(design)) for design in field
-    )
-    total = _total([entry.seconds for entry in entries], images, recipe)
+        Entry(design, training_bytes(design.cost, batch), seconds[design], latencies.get(design),
+              share=_share(seconds[design], longest, least))
+        for design in field
+    )  # fmt: skip
+    total = _total(entries, images, recipe)
     late = len(latencies) - len(seconds) if latencies else 0
     considered = shortlist.considered + len(known)
     over = shortlist.over_budget + sum(not budget.allows(one) for one in known)
@@ -163,13 +167,18 @@ def _light(designs: Sequence[Design], most: float) -> tuple[Design, ...]:
     return light or (min(designs, key=lambda design: design.cost.macs),)
 
 
+def _share(seconds: float, longest: float | None, least: float) -> float:
+    """Of the recipe's epochs, what there is time for."""
+    return 1.0 if longest is None or seconds <= longest else round(max(least, longest / seconds), 3)
+
+
 def hurried(plan: Plan, images: int, seconds: float) -> Plan:
     """The plan with fewer designs, those last in it left out, until race and training are estimated to end in time; the
     one that is left has as many epochs as fit. See `epochs_in`, which decides once the race has measured them."""
     entries = list(plan.entries)
-    while len(entries) > 1 and _total([entry.seconds for entry in entries], images, plan.recipe) > seconds:
+    while len(entries) > 1 and _total(entries, images, plan.recipe) > seconds:
         entries.pop()
-    total, recipe = _total([entry.seconds for entry in entries], images, plan.recipe), plan.recipe
+    total, recipe = _total(entries, images, plan.recipe), plan.recipe
     assert recipe.epochs is not None
     if total > seconds:
         epochs = max(1, int(recipe.epochs * seconds / total))  # below 0 where planning has taken all the time
@@ -203,13 +212,13 @@ def stored_plan(run: Run, recipe: Recipe) -> Plan:
         raise RunError(f"{run.path('race.json')} is broken ({error}); start a new run") from None
 
 
-def _total(seconds: Sequence[float], images: int, recipe: Recipe) -> float:
+def _total(entries: Sequence[Entry], images: int, recipe: Recipe) -> float:
     """Estimated seconds of the race and of the winner's training.
 
     Which designs go on is not known yet, so each rung is taken to cost the entries' mean.
     """
     assert recipe.epochs is not None
-    mean, running, epochs = sum(seconds) / len(seconds), len(seconds), 0
+    mean, running, epochs = sum(one.seconds * one.share for one in entries) / len(entries), len(entries), 0
     for rung in rungs(race_epochs(recipe, images), running) if running > 1 else ():
         epochs += rung * running
         running = max(1, running // 2)

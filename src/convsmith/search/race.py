@@ -28,7 +28,10 @@ LARGEST = 5000
 
 @dataclass
 class Entry:
-    """A design in the race, what it was estimated to take, its latency if that is limited, its scores, one a rung."""
+    """A design in the race, what it was estimated to take, its latency if that is limited, its scores, one a rung.
+
+    `share` is the part of the recipe's epochs that there is time for: it races with so many of a rung's, too.
+    """
 
     design: Candidate
     memory_bytes: int
@@ -36,6 +39,7 @@ class Entry:
     latency_ms: float | None = None
     scores: list[dict[str, Any]] = field(default_factory=list)
     chosen: bool = False
+    share: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -48,6 +52,8 @@ class Entry:
         }
         if self.latency_ms is not None:
             costs["latency_ms"] = self.latency_ms
+        if self.share < 1:
+            costs["share"] = self.share
         row = {"name": d.name, "design": d.to_json(), "side": d.pixels}
         return {**row, **costs, "scores": self.scores, "chosen": self.chosen}
 
@@ -55,7 +61,7 @@ class Entry:
     def from_json(data: dict[str, Any]) -> Entry:
         """Inverse of `to_json`."""
         known = (data["memory_bytes"], data["seconds"], data.get("latency_ms"), data["scores"], data["chosen"])
-        return Entry(from_json(data["design"]), *known)
+        return Entry(from_json(data["design"]), *known, data.get("share", 1.0))
 
 
 def rungs(epochs: int, entries: int) -> tuple[int, ...]:
@@ -92,7 +98,8 @@ def race(
                 return _chosen(_furthest(running), saved)
             title = f"race {rung + 1} of {len(ladder)} · {number}/{len(running)} · {entry.design.name}"
             how = recipe if entry.design.weights is None else tuned or recipe
-            score = _try(entry.design, small, how, epochs, seed=seed, watch=watch, title=title, setup=setup)
+            own = max(1, round(epochs * entry.share))
+            score = _try(entry.design, small, how, own, seed=seed, watch=watch, title=title, setup=setup)
             entry.scores.append(score)
             saved()
         running.sort(key=lambda entry: _standing(entry.scores[rung]))
