@@ -7,7 +7,7 @@ mobile space. Each has to be within the budget before a weight of it exists.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,58 +93,79 @@ def make_plan(
     timer    milliseconds of a network on the budget's target; none that takes longer than the budget is raced
     until    when the clock (`time.monotonic`) passes it, the race has those that are found; one at least
     tuned    the recipe for trained weights; None: networks with trained weights are left out
-    choose   how to train, asked with the largest design there is
+    choose   how to train, asked with the largest design of which a training is no more than some minutes
 
     Raises BudgetError, with the smallest or fastest design there is, if nothing fits the budget.
     """
     images, recipe = len(data.train), recipe.settled(len(data.train), data.flip)
     tuned = None if tuned is None else tuned.settled(images, data.flip)
-    shortlist = within(budget, data.channels, len(data.classes), data.side)
-    possible, slow, most = shortlist.designs, 0, float("inf")
-    if longest is None and budget.macs is None:
-        most = _most(images, recipe)
-        possible = _light(shortlist.designs, most)
-        slow = len(shortlist.designs) - len(possible)
-    execution = Execution() if choose is None else choose(max(possible, key=lambda one: one.macs).network)
-    seconds: dict[Candidate, float] = {}
-    latencies: dict[Candidate, float] = {}
-
-    def strain(design: Candidate) -> float:
-        if budget.latency_ms is not None:
-            assert timer is not None, "a budget of latency needs somebody who measures"
-            latencies[design] = round(timer(design.network), 3)
-            if latencies[design] > budget.latency_ms:
-                return latencies[design] / budget.latency_ms
-        how = recipe if design.weights is None or tuned is None else tuned
-        seconds[design] = round(training_seconds(design.network, images, how, execution), 1)
-        return 0.0 if longest is None else least * seconds[design] / longest
-
-    def enough() -> bool:
-        return bool(seconds) and time.monotonic() > until
-
     shape = {"side": data.side, "channels": data.channels, "classes": len(data.classes)}
+    shortlist = within(budget, data.channels, len(data.classes), data.side)
     known = [] if tuned is None else trained(**shape)
-    fitting = [one for one in known if budget.allows(one) and one.macs <= most]
-    extra = (*fitting[: max(1, count // SHARE)], *drawn(budget, count // SHARE, macs=most, **shape))
-    some = tuple(one for one in extra if not enough() and strain(one) <= 1)
-    field = some + race_field(possible, budget, count - len(some), strain, enough)
-    if budget.latency_ms is not None and not seconds:
-        raise BudgetError(_too_slow(budget, latencies))
-    slow += len(seconds) - len(field) + sum(one.macs > most for one in known)
-    field = field or (min(seconds, key=lambda design: seconds[design]),)
-    batch = min(recipe.batch, images)
-    entries = tuple(
-        Entry(design, training_bytes(design.cost, batch), seconds[design], latencies.get(design),
-              share=_share(seconds[design], longest, least))
-        for design in field
+    light = _light(shortlist.designs, _most(images, recipe) / least)
+    possible, most = shortlist.designs, float("inf")
+    if longest is None and budget.macs is None:
+        possible, most = light, _most(images, recipe)
+    execution = Execution() if choose is None else choose(max(light, key=lambda one: one.macs).network)
+    sieve = _Sieve(budget, images, recipe, tuned, execution, longest, least, timer, until)
+
+    def others() -> Iterator[Candidate]:
+        yield from [one for one in known if budget.allows(one) and one.macs <= most][: max(1, count // SHARE)]
+        if not sieve.enough():
+            yield from drawn(budget, count // SHARE, macs=most, **shape)
+
+    some = tuple(one for one in others() if not sieve.enough() and sieve.strain(one) <= 1)
+    field = some + race_field(possible, budget, count - len(some), sieve.strain, sieve.enough)
+    if not sieve.seconds:
+        raise BudgetError(_too_slow(budget, sieve.latencies))
+    entries = tuple(map(sieve.entry, field or (min(sieve.seconds, key=lambda one: sieve.seconds[one]),)))
+    heavy = len(shortlist.designs) - len(possible) + sum(one.macs > most for one in known)
+    return Plan(
+        budget, entries, shortlist.considered + len(known),
+        shortlist.over_budget + sum(not budget.allows(one) for one in known),
+        heavy + len(sieve.seconds) - len(field), recipe, _total(entries, images, recipe),
+        len(sieve.latencies) - len(sieve.seconds) if sieve.latencies else 0,
+        tuned if any(entry.design.weights for entry in entries) else None, execution,
     )  # fmt: skip
-    total = _total(entries, images, recipe)
-    late = len(latencies) - len(seconds) if latencies else 0
-    considered = shortlist.considered + len(known)
-    over = shortlist.over_budget + sum(not budget.allows(one) for one in known)
-    if not any(entry.design.weights for entry in entries):
-        tuned = None
-    return Plan(budget, entries, considered, over, slow, recipe, total, late, tuned, execution)
+
+
+@dataclass
+class _Sieve:
+    """Times candidates, and holds back who answers or trains too slowly; see `make_plan`."""
+
+    budget: Budget
+    images: int
+    recipe: Recipe
+    tuned: Recipe | None
+    execution: Execution
+    longest: float | None
+    least: float
+    timer: Timer | None
+    until: float
+    seconds: dict[Candidate, float] = field(default_factory=dict)
+    latencies: dict[Candidate, float] = field(default_factory=dict)
+
+    def strain(self, design: Candidate) -> float:
+        """Above 1: too slow, by this factor."""
+        if self.budget.latency_ms is not None:
+            assert self.timer is not None, "a budget of latency needs somebody who measures"
+            self.latencies[design] = round(self.timer(design.network), 3)
+            if self.latencies[design] > self.budget.latency_ms:
+                return self.latencies[design] / self.budget.latency_ms
+        how = self.recipe if design.weights is None or self.tuned is None else self.tuned
+        self.seconds[design] = round(training_seconds(design.network, self.images, how, self.execution), 1)
+        return 0.0 if self.longest is None else self.least * self.seconds[design] / self.longest
+
+    def enough(self) -> bool:
+        """Whether there is a candidate, and no time for further ones."""
+        return bool(self.seconds) and time.monotonic() > self.until
+
+    def entry(self, design: Candidate) -> Entry:
+        """In the race, with the share of the recipe's epochs that there is time for."""
+        took, memory = self.seconds[design], training_bytes(design.cost, min(self.recipe.batch, self.images))
+        late = self.longest is not None and took > self.longest
+        share = round(max(self.least, (self.longest or 0.0) / took), 3) if late else 1.0
+        return Entry(design, memory, took, self.latencies.get(design), share=share)
 
 
 def _too_slow(budget: Budget, latencies: dict[Candidate, float]) -> str:
@@ -165,11 +186,6 @@ def _light(designs: Sequence[Design], most: float) -> tuple[Design, ...]:
     """The designs of at most so many MACs; the lightest one if none is."""
     light = tuple(design for design in designs if design.cost.macs <= most)
     return light or (min(designs, key=lambda design: design.cost.macs),)
-
-
-def _share(seconds: float, longest: float | None, least: float) -> float:
-    """Of the recipe's epochs, what there is time for."""
-    return 1.0 if longest is None or seconds <= longest else round(max(least, longest / seconds), 3)
 
 
 def hurried(plan: Plan, images: int, seconds: float) -> Plan:
