@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convsmith.cli import options
 from convsmith.cli.guard import guarded
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def command(
     out: Annotated[
         str | None, typer.Option("--out", "-o", metavar="FILE.html", help="Write the evaluation as a page with charts.")
     ] = None,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
+    skip_unreadable: options.SkipUnreadable = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Measure trained networks: top-1 with its interval, top-5, loss, calibration, per-class precision and recall.
@@ -63,8 +64,8 @@ def command(
     if ensemble and len(members) < 2:
         raise DataError(f"an ensemble needs two runs or more, got {runs[0]} alone; name the others too")
     asked, answers = judged.ask(members, question, screen)
-    options: dict[str, Any] = {"with_ensemble": ensemble, "resamples": bootstrap, "seed": seed}
-    found = comparison(answers, asked, protocol=protocol, **options)
+    how: dict[str, Any] = {"with_ensemble": ensemble, "resamples": bootstrap, "seed": seed}
+    found = comparison(answers, asked, protocol=protocol, **how)
     record = {"split": asked.split, "protocol": protocol, "n": len(asked.labels), **found.to_json()}
     if page is not None:
         _write(page, record, members, question)

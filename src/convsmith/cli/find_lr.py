@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from convsmith.cli import options
 from convsmith.cli.guard import guarded
-from convsmith.cli.words import complete_network, complete_recipe
+from convsmith.cli.words import complete_network
 
 UNTAUGHT = "its start and that of guessing"
 FORMS = ("html", "svg", "png", "json")
@@ -32,13 +33,9 @@ def command(
         str | None,
         typer.Option(help="Start from a .safetensors or .pth file, torchvision:ENTRY, timm:NAME or package:NAME."),
     ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
-    ] = None,
-    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set batch=32.")
-    ] = None,
+    recipe: options.RecipeName = None,
+    config: options.RecipeFile = None,
+    set_: options.RecipeChanges = None,
     lowest: Annotated[float, typer.Option(help="The learning rate of the first step.")] = 1e-6,
     highest: Annotated[float, typer.Option(help="The learning rate of the last step, if the loss lasts.")] = 10.0,
     steps: Annotated[int, typer.Option(help="Steps from the lowest to the highest.")] = 100,
@@ -47,7 +44,7 @@ def command(
     side: Annotated[
         int | None, typer.Option(help="Side of the images that the network sees; by default the network's own.")
     ] = None,
-    channels: Annotated[int | None, typer.Option(help="Read images as 1 (grey) or 3 (colour) channels.")] = None,
+    channels: options.Channels = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, weights and order, as for train.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="Print the curve as JSON.")] = False,
 ) -> None:

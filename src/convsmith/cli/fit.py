@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convsmith.cli import options
 from convsmith.cli.guard import guarded
-from convsmith.cli.words import complete_recipe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,14 +28,10 @@ def command(
         str,
         typer.Argument(help="A built-in set (digits, cifar10, ...), a folder of class folders, .zip, .tar or .csv."),
     ],
-    max_params: Annotated[str | None, typer.Option(help="At most so many parameters: 100k, 4M.")] = None,
-    max_macs: Annotated[str | None, typer.Option(help="At most so many MACs for one image: 4M, 1.2G.")] = None,
-    max_weights: Annotated[
-        str | None, typer.Option(help="At most so many bytes of weights and buffers in float32: 400k, 16M.")
-    ] = None,
-    max_memory: Annotated[
-        str | None, typer.Option(help="At most so many bytes alive in a forward pass of one image: 1M, 64M.")
-    ] = None,
+    max_params: options.MaxParams = None,
+    max_macs: options.MaxMacs = None,
+    max_weights: options.MaxWeights = None,
+    max_memory: options.MaxMemory = None,
     max_latency: Annotated[
         str | None, typer.Option(help="At most so long for a batch on --target, measured here: 5ms, 0.8ms.")
     ] = None,
@@ -63,15 +59,11 @@ def command(
             help="Minutes or more: fewer designs race, the winner trains for fewer epochs, to end in about so long.",
         ),
     ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
-    ] = None,
-    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set lr=0.05.")
-    ] = None,
-    side: Annotated[int | None, typer.Option(help="Read images at this side instead of their own.")] = None,
-    channels: Annotated[int | None, typer.Option(help="Read images as 1 (grey) or 3 (colour) channels.")] = None,
+    recipe: options.RecipeName = None,
+    config: options.RecipeFile = None,
+    set_: options.RecipeChanges = None,
+    side: options.Side = None,
+    channels: options.Channels = None,
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Whether mirror images keep their class.")
     ] = None,
@@ -81,13 +73,13 @@ def command(
             "--pretrained/--no-pretrained", help="Whether networks with trained weights that are at hand race, too."
         ),
     ] = True,
-    seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
+    seed: options.Seed = 0,
     track_: Annotated[
         list[str] | None,
         typer.Option("--track", metavar="tensorboard|mlflow|wandb", help="Record the winner's training there, too."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
+    skip_unreadable: options.SkipUnreadable = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result (or the plan) as one JSON object.")] = False,
 ) -> None:
     """Find and train the best network inside a hard budget, for your images.
@@ -120,9 +112,9 @@ def command(
     folder = Path(out) if out else None
     if folder is not None and not dry_run:
         Run.check_free(folder)
-    options: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
+    how: dict[str, Any] = {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}
     inputs.check_budget(budget, data, side, channels)
-    loaded = inputs.load_data(data, screen, **options)
+    loaded = inputs.load_data(data, screen, **how)
     until, least = float("inf"), 1.0
     if end is not None:
         most = TRAINING * usable(end)
@@ -142,7 +134,7 @@ def command(
         return
     more: dict[str, Any] = {"budget": budget.to_json(), "origins": settled.changed, "track": trackers}
     more |= {"advice": why, "setup": Setup(plan.execution).to_json()}
-    record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=options, **more)
+    record = inputs.about("fit", loaded, plan.recipe, source=data, seed=seed, load_options=how, **more)
     run = Run.create(folder or default_folder(loaded.name), record)
     run.write_json("race.json", plan.to_json())
     verdict = go_on(run, plan, loaded, seed, screen, end)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convsmith.cli import options
 from convsmith.cli.guard import guarded
-from convsmith.cli.words import complete_network, complete_recipe
+from convsmith.cli.words import complete_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,15 +29,11 @@ def command(
     times: Annotated[float, typer.Option(help="How many times the multiply-adds phi = 1 makes.")] = 2.0,
     step: Annotated[float, typer.Option(help="Of the grid of alpha, beta and gamma.")] = 0.1,
     near: Annotated[float, typer.Option(help="How far from --times a point of the grid may be, as a share.")] = 0.06,
-    recipe: Annotated[
-        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
-    ] = None,
-    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
-    ] = None,
-    channels: Annotated[int | None, typer.Option(help="Read images as 1 (grey) or 3 (colour) channels.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
+    recipe: options.RecipeName = None,
+    config: options.RecipeFile = None,
+    set_: options.RecipeChanges = None,
+    channels: options.Channels = None,
+    seed: options.Seed = 0,
     out: Annotated[
         str | None, typer.Option(help="The folder, whose trainings are gone on with; by default runs/NAME-DATE-TIME.")
     ] = None,
@@ -61,10 +58,10 @@ def command(
     from convsmith.train.setup import Setup
 
     screen = say.console()
-    options: dict[str, Any] = {"channels": channels, "seed": seed}
+    how: dict[str, Any] = {"channels": channels, "seed": seed}
     phis, factors = _phis(phi), grid(times, step, near)
     settled = settle(recipe, None if config is None else Path(config), settings(set_ or []))
-    loaded = inputs.load_data(data, screen, **options)
+    loaded = inputs.load_data(data, screen, **how)
     base = inputs.fitted(network_of(network), loaded, loaded.side)
     points = searched(base, factors)
     if not points:
@@ -79,7 +76,7 @@ def command(
         return
     folder = Path(out) if out else default_folder(f"scale-{loaded.name}")
     kept = settled.recipe.settled(len(loaded.train), loaded.flip)
-    record = inputs.about("train", loaded, kept, source=data, seed=seed, load_options=options)
+    record = inputs.about("train", loaded, kept, source=data, seed=seed, load_options=how)
     record["setup"] = Setup(carry.alone(base, loaded, kept, screen)).to_json()
     bar = Bar(screen, every_epoch=False)
 

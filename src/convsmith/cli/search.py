@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from convsmith.cli import options
 from convsmith.cli.guard import guarded
-from convsmith.cli.words import complete_recipe
 
 TRIALS = 40
 
@@ -21,10 +21,10 @@ def command(
         str | None,
         typer.Option("--space", help="mnas, cifar_mb, resnet, nas_cell, zoo or a .toml file; by the images' side."),
     ] = None,
-    max_params: Annotated[str | None, typer.Option(help="At most so many parameters: 100k, 4M.")] = None,
-    max_macs: Annotated[str | None, typer.Option(help="At most so many MACs for one image: 4M, 1.2G.")] = None,
-    max_weights: Annotated[str | None, typer.Option(help="At most so many bytes of weights and buffers.")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="At most so many bytes alive in a forward pass.")] = None,
+    max_params: options.MaxParams = None,
+    max_macs: options.MaxMacs = None,
+    max_weights: options.MaxWeights = None,
+    max_memory: options.MaxMemory = None,
     max_latency: Annotated[str | None, typer.Option(help="At most so long for a batch, by --latency-table.")] = None,
     latency_table: Annotated[
         str | None,
@@ -66,15 +66,11 @@ def command(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run the trials as tasks of this Ray cluster: auto, HOST:PORT."),
     ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(autocompletion=complete_recipe, help="The training recipe; by default `default`.")
-    ] = None,
-    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
-    ] = None,
-    side: Annotated[int | None, typer.Option(help="Read images at this side instead of their own.")] = None,
-    channels: Annotated[int | None, typer.Option(help="Read images as 1 (grey) or 3 (colour) channels.")] = None,
+    recipe: options.RecipeName = None,
+    config: options.RecipeFile = None,
+    set_: options.RecipeChanges = None,
+    side: options.Side = None,
+    channels: options.Channels = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, weights and of the search.")] = 0,
     out: Annotated[str | None, typer.Option(help="The search's folder; by default runs/NAME-DATE-TIME.")] = None,
     store: Annotated[
@@ -87,7 +83,7 @@ def command(
     helper: Annotated[
         str | None, typer.Option(hidden=True, help="A worker of another process, until this time.")
     ] = None,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
+    skip_unreadable: options.SkipUnreadable = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Search a space for the best network inside a hard budget; nothing over it is ever trained.

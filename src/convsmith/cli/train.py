@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convsmith.cli import options
 from convsmith.cli.guard import guarded
 from convsmith.cli.words import complete_network, complete_recipe
 
@@ -45,24 +46,22 @@ def command(
         str | None,
         typer.Option(autocompletion=complete_recipe, help="The training recipe; `default`, with --weights `finetune`."),
     ] = None,
-    config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Fields of the recipe in a file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set lr=0.05.")
-    ] = None,
+    config: options.RecipeFile = None,
+    set_: options.RecipeChanges = None,
     side: Annotated[
         int | None, typer.Option(help="Side of the images that the network sees; by default the network's own.")
     ] = None,
     out: Annotated[str | None, typer.Option(help="The run folder; by default runs/NAME-DATE-TIME.")] = None,
-    channels: Annotated[int | None, typer.Option(help="Read images as 1 (grey) or 3 (colour) channels.")] = None,
+    channels: options.Channels = None,
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Whether mirror images keep their class.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of splits, weights and order.")] = 0,
+    seed: options.Seed = 0,
     split_seed: Annotated[
         int | None, typer.Option(help="Seed of the splits alone, so that runs of several seeds share them.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cost, memory and time, and stop.")] = False,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave broken image files out.")] = False,
+    skip_unreadable: options.SkipUnreadable = False,
     cache: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Keep the decoded images there, so that they open at once.")
     ] = None,
@@ -120,15 +119,15 @@ def command(
         if not dry_run and carry.continues(folder, runtime):
             resume.go_on(Run.open(Path(out or "")), runtime, json_)
             return
-        options: dict[str, Any] = {
+        how: dict[str, Any] = {
             "channels": channels,
             "seed": seed if split_seed is None else split_seed,
             "skip_unreadable": skip_unreadable,
         }
         where = {"cache": cache, "val": val, "test": test, "shard_cache": shard_cache}
-        options |= inputs.sourced(data, described, side, chosen.recipe, stream=stream, **where)
+        how |= inputs.sourced(data, described, side, chosen.recipe, stream=stream, **where)
         with runtime.first():
-            loaded = inputs.load_data(data, screen, **options)
+            loaded = inputs.load_data(data, screen, **how)
         described = inputs.fitted(described, loaded, side)
         chosen, why = advised(chosen, len(loaded.train)) if weights is not None else (chosen, "")
         if why:
@@ -146,7 +145,7 @@ def command(
             return
         more = start | {"transfer": why, "setup": setup.to_json(), "origins": chosen.changed, "launch": launch()}
         more["track"] = trackers
-        record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=options, **more)
+        record = inputs.about("train", loaded, settled, source=data, seed=seed, load_options=how, **more)
         run = carry.create(folder, record, described, runtime)
         inputs.ended(go_on(run, loaded, seed, screen, runtime), screen, begun, json_)
 
