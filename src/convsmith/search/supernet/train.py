@@ -7,7 +7,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,13 +59,13 @@ def train_shared(
         shared.parameters(), recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
     )
     batches = math.ceil(len(data.train) / recipe.batch)
-    schedule = Schedule(_schedule(recipe, epochs), batches)
+    loop = _Loop(shared, ends, feasible, data, recipe, optimiser, Schedule(_schedule(recipe, epochs), batches), batches,
+                 seed, watch)  # fmt: skip
     done = _restored(path, shared, optimiser)
-    feed = data.feed(recipe.augment(data.side, data.side), recipe.canvas, torch.device("cpu"))
     watch.start("supernet", epochs * batches, done * batches)
     try:
         for epoch in range(done, epochs):
-            _epoch(epoch, shared, ends, feasible, data, feed, optimiser, schedule, batches, seed, watch)
+            loop.epoch(epoch)
             _keep(path, shared, optimiser, epoch + 1)
     except KeyboardInterrupt:
         raise Interrupted from None
@@ -78,26 +79,45 @@ def _schedule(recipe: Recipe, epochs: int) -> Recipe:
     return replace(recipe, epochs=epochs, schedule="cosine", warmup=max(recipe.warmup, 0.05))
 
 
-def _epoch(
-    epoch: int, shared: Shared, ends: Ends, feasible: Feasible, data: Data, feed: Feed,
-    optimiser: torch.optim.Optimizer, schedule: Schedule, batches: int, seed: int, watch: Watch,
-) -> None:  # fmt: skip
-    parts = torch.tensor_split(feed.order(seed, epoch), batches)
-    begun, seen = time.perf_counter(), 0
-    for step, batch in enumerate(feed.batches(parts, seed=seed, epoch=epoch)):
-        images = data.preprocess.normalise(batch.images)
-        some = _members(ends, feasible, np.random.default_rng((seed, epoch, step)))
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.lr(epoch * batches + step)
-        seed_step(seed, epoch, step, 0)  # of dropout
-        loss, top1 = step_of(shared, some, images, batch.labels)
-        if not math.isfinite(loss):
-            raise TrainingError(f"supernet: the loss is {loss} in epoch {epoch + 1}; try a lower rate: --set lr=...")
-        torch.nn.utils.clip_grad_norm_(shared.parameters(), CLIP)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        seen += len(batch.labels)
-        watch.step(epoch + 1, loss, top1, seen / (time.perf_counter() - begun))
+@dataclass
+class _Loop:
+    """What all epochs share."""
+
+    shared: Shared
+    ends: Ends
+    feasible: Feasible
+    data: Data
+    recipe: Recipe
+    optimiser: torch.optim.Optimizer
+    schedule: Schedule
+    batches: int
+    seed: int
+    watch: Watch
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The training images, augmented."""
+        side = self.data.side
+        return self.data.feed(self.recipe.augment(side, side), self.recipe.canvas, torch.device("cpu"))
+
+    def epoch(self, epoch: int) -> None:
+        """One, from 0. Raises TrainingError."""
+        parts = torch.tensor_split(self.feed.order(self.seed, epoch), self.batches)
+        begun, seen = time.perf_counter(), 0
+        for step, batch in enumerate(self.feed.batches(parts, seed=self.seed, epoch=epoch)):
+            images = self.data.preprocess.normalise(batch.images)
+            some = _members(self.ends, self.feasible, np.random.default_rng((self.seed, epoch, step)))
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.schedule.lr(epoch * self.batches + step)
+            seed_step(self.seed, epoch, step, 0)  # of dropout
+            loss, top1 = step_of(self.shared, some, images, batch.labels)
+            if not math.isfinite(loss):
+                raise TrainingError(f"supernet: the loss is {loss} in epoch {epoch + 1}; lower the rate: --set lr=...")
+            torch.nn.utils.clip_grad_norm_(self.shared.parameters(), CLIP)
+            self.optimiser.step()
+            self.optimiser.zero_grad(set_to_none=True)
+            seen += len(batch.labels)
+            self.watch.step(epoch + 1, loss, top1, seen / (time.perf_counter() - begun))
 
 
 def step_of(shared: Shared, members: list[Genome], images: Tensor, labels: Tensor) -> tuple[float, float]:
