@@ -117,9 +117,8 @@ def _highest(changes: Iterable[_Change]) -> int:
 
 
 def _record(run: Callable[[], Any]) -> list[_Change]:
-    gc.collect()  # what earlier steps left in cycles would be taken back at some moment of this one
     was = gc.isenabled()
-    gc.disable()
+    gc.disable()  # what earlier steps left in cycles would be taken back at some moment of this one
     try:
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
             run()

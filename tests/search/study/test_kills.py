@@ -16,7 +16,7 @@ from convsmith.spec.errors import StudyError
 from .conftest import ABOUT, words
 from .server import postgresql
 
-KILLS, WORKERS, TRIALS = 20, 4, 60
+KILLS, WORKERS, TRIALS, EVERY = 20, 4, 60, 2
 
 pytestmark = pytest.mark.slow
 
@@ -39,10 +39,11 @@ def test_four_workers_killed_twenty_times(store: str, tmp_path: Path) -> None:
         return subprocess.Popen(words(store, "s", TRIALS, folder, 1.0), stderr=subprocess.PIPE, text=True)
 
     workers, kills, deadline = [start() for _ in range(WORKERS)], 0, time.monotonic() + 300
-    while kills < KILLS and time.monotonic() < deadline:
-        time.sleep(0.2 + draw.random())
+    while kills < KILLS and study.finished < TRIALS and time.monotonic() < deadline:
+        time.sleep(0.3 * draw.random())
         at = draw.randrange(WORKERS)
-        if study.running and workers[at].poll() is None:
+        # by the trials and not by the clock, so that a quick machine is not through before the last kill
+        if study.finished >= EVERY * kills and workers[at].poll() is None:
             workers[at].kill()
             workers[at].communicate()
             workers[at] = start()
