@@ -6,6 +6,7 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def test_four_workers_killed_twenty_times(store: str, tmp_path: Path) -> None:
+@pytest.fixture
+def study(store: str) -> Iterator[Study]:
+    """Closed whatever happens: an open connection would be blamed on some later test."""
+    with closing(Study.create(store, "s", ABOUT)) as found:
+        yield found
+
+
+def test_four_workers_killed_twenty_times(store: str, study: Study, tmp_path: Path) -> None:
     folder, draw = tmp_path / "trials", random.Random(0)
     folder.mkdir()
-    study = Study.create(store, "s", ABOUT)
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(words(store, "s", TRIALS, folder, 1.0), stderr=subprocess.PIPE, text=True)
@@ -57,7 +64,6 @@ def test_four_workers_killed_twenty_times(store: str, tmp_path: Path) -> None:
     assert all(entry.outcome == {"accuracy": 1 / (1 + entry.member["at"])} for entry in entries)
     assert len({entry.member["at"] for entry in entries}) == TRIALS
     assert sorted(path.name for path in folder.iterdir()) == [f"{number:04}" for number in range(TRIALS)]
-    study.close()
 
 
 def test_a_server_that_is_gone_is_named() -> None:
