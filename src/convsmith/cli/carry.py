@@ -93,8 +93,11 @@ def execution(
     runtime: Runtime,
     screen: Console,
     asked: Asked,
+    many: bool = False,
 ) -> Execution:
     """As asked; what was left to us is chosen by a short measurement, by the main process for all.
+
+    `many` networks are trained like this one: then kernels that are compiled for each of them do not pay.
 
     A light training (`LIGHT`) is not measured: it would be over before that pays, and its result should be that of the
     same command elsewhere.
@@ -112,7 +115,7 @@ def execution(
         steps = -(-len(data.train) // recipe.batch) * (recipe.epochs or 0)
         found = choose(
             build(network, seed=0), max(2, batch), device=device, precision=wanted, threads=threads,
-            checkpointing=asked.checkpointing, steps=steps,
+            checkpointing=asked.checkpointing, steps=None if many else steps,
         )  # fmt: skip
         screen.print(f"carried out on {found}", markup=False)
         told = json.dumps(found.execution.to_json())
@@ -120,9 +123,9 @@ def execution(
 
 
 def alone(network: Network, data: Data, recipe: Recipe, screen: Console) -> Execution:
-    """`execution` of one process, with all left to us."""
+    """`execution` of one process for many networks, with all left to us."""
     settled = recipe.settled(len(data.train), data.flip)
-    return execution(network, data, settled, Solo(), screen, Asked("auto", None, False))
+    return execution(network, data, settled, Solo(), screen, Asked("auto", None, False), many=True)
 
 
 def plan(
