@@ -12,6 +12,7 @@ from convsmith.search import Budget, epochs_in, hurried, make_plan, stored_plan
 from convsmith.search import plan as plan_module
 from convsmith.search.race import LARGEST
 from convsmith.search.target import Target
+from convsmith.spec import Network
 from convsmith.spec.errors import BudgetError, RunError
 from convsmith.train import Recipe, Run
 
@@ -74,6 +75,24 @@ def test_larger_designs_may_race_for_fewer_epochs(digits: Data, tmp_path: Path) 
     run = Run.create(tmp_path / "run", {})
     run.write_json("race.json", plan.to_json())
     assert [entry.share for entry in stored_plan(run, plan.recipe).entries] == [entry.share for entry in plan.entries]
+
+
+def test_planning_goes_on_until_there_is_a_design_that_trains_in_time(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own time is over from the start; without a budget the widest designs would take hours."""
+    timed: list[str] = []
+
+    def seconds(network: Network, images: int, recipe: Recipe, *_: object) -> float:
+        timed.append(network.name)
+        return paced(0.01 / 64e6)(network, images, recipe)
+
+    monkeypatch.setattr(plan_module, "training_seconds", seconds)
+    plan = make_plan(digits, Budget(), Recipe(epochs=10), longest=1.0, least=0.25, until=0.0)
+    assert len(plan.entries) == 1
+    assert plan.entries[0].seconds <= 4.0
+    assert plan.seconds <= 1.1
+    assert len(timed) <= 5
 
 
 @pytest.mark.usefixtures("speed")

@@ -108,6 +108,8 @@ def make_plan(
         possible, most = light, _most(images, recipe)
     execution = Execution() if choose is None else choose(max(light, key=lambda one: one.macs).network)
     sieve = _Sieve(budget, images, recipe, tuned, execution, longest, least, timer, until)
+    if longest is not None:
+        possible = _light(possible, sieve.macs_in_time(max(light, key=lambda one: one.macs)))
 
     def others() -> Iterator[Candidate]:
         yield from [one for one in known if budget.allows(one) and one.macs <= most][: max(1, count // SHARE)]
@@ -144,6 +146,13 @@ class _Sieve:
     until: float
     seconds: dict[Candidate, float] = field(default_factory=dict)
     latencies: dict[Candidate, float] = field(default_factory=dict)
+    passed: bool = False
+
+    def macs_in_time(self, design: Candidate) -> float:
+        """MACs of a network that trains within the time at the pace of this design."""
+        assert self.longest is not None
+        took = training_seconds(design.network, self.images, self.recipe, self.execution)
+        return design.macs * self.longest / (self.least * took)
 
     def strain(self, design: Candidate) -> float:
         """Above 1: too slow, by this factor."""
@@ -154,11 +163,13 @@ class _Sieve:
                 return self.latencies[design] / self.budget.latency_ms
         how = self.recipe if design.weights is None or self.tuned is None else self.tuned
         self.seconds[design] = round(training_seconds(design.network, self.images, how, self.execution), 1)
-        return 0.0 if self.longest is None else self.least * self.seconds[design] / self.longest
+        found = 0.0 if self.longest is None else self.least * self.seconds[design] / self.longest
+        self.passed = self.passed or found <= 1
+        return found
 
     def enough(self) -> bool:
         """Whether there is a candidate, and no time for further ones."""
-        return bool(self.seconds) and time.monotonic() > self.until
+        return self.passed and time.monotonic() > self.until
 
     def entry(self, design: Candidate) -> Entry:
         """In the race, with the share of the recipe's epochs that there is time for."""
