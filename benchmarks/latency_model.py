@@ -7,9 +7,10 @@ minutes each, and members that the table has not seen are predicted and measured
 `resnet`, `nas_cell`, and the six of `zoo`. Measured is the median of three processes. Beside it the MACs: the factor to
 milliseconds that puts most of these very networks within 10 %.
 
-A target takes some 40 minutes and is recorded piece by piece in latency_model.jsonl:
-`python benchmarks/latency_model.py --targets eager,onnxruntime --work runs/latency`. Without --targets, the tables of
-what is recorded.
+A target takes some 50 minutes and is recorded in latency_model.jsonl:
+`python benchmarks/latency_model.py --targets eager,onnxruntime --work runs/latency`. Tables and measurements that are
+in the folder are not made again, so that an interrupted run goes on, and a changed model can be tried on them. Without
+--targets, the tables of what is recorded.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ from timing import table
 
 from convsmith.deploy.engines import dissect, engine, here, latency_as_in
 from convsmith.search.latency.model import LatencyModel
-from convsmith.search.latency.profile import profile
+from convsmith.search.latency.profile import name_of, profile
 from convsmith.search.latency.table import LatencyTable
 from convsmith.search.latency.verify import CLOSE, Verified, unseen, verdict, verify
 from convsmith.search.spaces import Genome, Space, space
@@ -39,7 +42,7 @@ from convsmith.spec.network import Network
 from convsmith.train import environment
 
 RECORDS = Path(__file__).with_suffix(".jsonl")
-MINUTES = {"mnas": 9.5, "cifar_mb": 2.5, "resnet": 4.0, "nas_cell": 4.0, "zoo": 9.0}
+MINUTES = {"mnas": 9.5, "cifar_mb": 3.0, "resnet": 5.0, "nas_cell": 4.0, "zoo": 9.0}
 OF_SPACE, OF_FAMILY, AGREE = 6, 4, 200
 """Unseen networks of a space and of a family of `zoo`; those that two tables are to agree on."""
 HEAD = (
@@ -50,8 +53,8 @@ PATIENCE, PAUSE = 10, 20.0
 """How often a busy machine is waited for, and seconds each time."""
 
 
-def grown(path: Path, target: Target, some: Space, minutes: float, seed: int) -> tuple[LatencyTable, dict[str, Any]]:
-    """A table with a space measured into it, and how that went; a busy machine is waited for."""
+def grown(path: Path, target: Target, some: Space, minutes: float, seed: int) -> dict[str, Any]:
+    """Measure a space into a table, and say how that went; a busy machine is waited for."""
     found = LatencyTable(here(), engine(target).version(), target)
     if path.exists():
         found = LatencyTable.load(path)
@@ -70,7 +73,7 @@ def grown(path: Path, target: Target, some: Space, minutes: float, seed: int) ->
     spent = (time.monotonic() - began) / 60
     about = {"minutes": spent, "networks": len(found.networks) - networks, "covered": covered}
     print(f"{target} {some.name}: {about}", file=sys.stderr, flush=True)
-    return found, about
+    return about
 
 
 def strangers(model: LatencyModel, spaces: Sequence[Space]) -> dict[str, list[Genome]]:
@@ -99,28 +102,59 @@ def measured(network: Network, seen: LatencyTable) -> float:
 
 
 def record(target: Target, work: Path) -> None:
-    """Profile, compare two tables, predict and measure; a line in the records."""
+    """Profile, compare two tables, predict and measure, whatever of it is not in `work` yet; a line in the records."""
     work.mkdir(parents=True, exist_ok=True)
-    spaces = [space(name) for name in MINUTES]
-    first, second = (work / f"{target.engine}-{seed}.json" for seed in (0, 1))
-    for old in (first, second):
-        old.unlink(missing_ok=True)
+    kept, spaces = work / f"{target.engine}-steps.json", [space(name) for name in MINUTES]
+    steps: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+
+    def step(name: str, do: Callable[[], Any]) -> Any:
+        if name not in steps:
+            steps[name] = do()
+            kept.write_text(json.dumps(steps))
+        return steps[name]
+
+    def grow(seed: int, some: Space) -> Any:
+        return grown(work / f"{target.engine}-{seed}.json", target, some, MINUTES[some.name], seed)
+
     about: dict[str, Any] = {"target": target.to_json(), "engine": engine(target).version(), "spaces": {}}
-    one, about["spaces"]["mnas"] = grown(first, target, spaces[0], MINUTES["mnas"], 0)
-    other, about["again"] = grown(second, target, spaces[0], MINUTES["mnas"], 1)
-    about["agree"] = agreement(LatencyModel(one), LatencyModel(other), spaces[0])
-    for some in spaces[1:]:
-        one, about["spaces"][some.name] = grown(first, target, some, MINUTES[some.name], 0)
-    model = LatencyModel(one)
-    about |= {"networks": len(one.networks), "units": len(one.units), "error": model.error, "families": {}}
+    about["again"] = step("mnas again", lambda: grow(1, spaces[0]))
+    for some in spaces:
+        about["spaces"][some.name] = step(some.name, partial(grow, 0, some))
+    one, other = (LatencyTable.load(work / f"{target.engine}-{seed}.json") for seed in (0, 1))
+
+    def milliseconds(member: Genome) -> float:
+        found: float = step(f"ms of {name_of(member)}", lambda: measured(member.network, one))
+        return found
+
+    keep(about | predicted(one, other, milliseconds))
+
+
+def predicted(one: LatencyTable, other: LatencyTable, measure: Callable[[Genome], float]) -> dict[str, Any]:
+    """What the table of all spaces predicts, and how its `mnas` and another of it agree."""
+    spaces, model = [space(name) for name in MINUTES], LatencyModel(one)
+    about: dict[str, Any] = {"networks": len(one.networks), "units": len(one.units), "error": model.error}
+    of_mnas = replace(one, networks=[network for network in one.networks if network.name.startswith("mnas ")])
+    about["agree"] = agreement(LatencyModel(of_mnas), LatencyModel(other), spaces[0])
+    about["families"] = {}
     for family, members in strangers(model, spaces).items():
-        pairs = [pair._asdict() for pair in verify(model, members, lambda network: measured(network, one))]
+        pairs = [pair._asdict() for pair in verify(model, members, measure)]
         shares = [model.predict(member.graph).measured for member in members]
         about["families"][family] = [pair | {"known": share} for pair, share in zip(pairs, shares, strict=True)]
-        print(f"{target} {family}: {about['families'][family]}", file=sys.stderr, flush=True)
+        print(f"{one.target} {family}: {about['families'][family]}", file=sys.stderr, flush=True)
+    return about
+
+
+def keep(about: dict[str, Any]) -> None:
+    """One more line."""
     note = {"date": f"{datetime.now(UTC):%Y-%m-%d}", **environment()}
     with RECORDS.open("a") as file:
         file.write(json.dumps({**about, **note}) + "\n")
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """What is recorded last, by engine."""
+    lines = RECORDS.read_text().splitlines() if RECORDS.exists() else []
+    return {entry["target"]["engine"]: entry for entry in map(json.loads, lines)}
 
 
 def agreement(one: LatencyModel, other: LatencyModel, some: Space) -> dict[str, float]:
@@ -133,8 +167,7 @@ def agreement(one: LatencyModel, other: LatencyModel, some: Space) -> dict[str, 
 
 def show() -> None:
     """Tables of what is recorded last of each target."""
-    lines = RECORDS.read_text().splitlines() if RECORDS.exists() else []
-    last = {entry["target"]["engine"]: entry for entry in map(json.loads, lines)}
+    last = recorded()
     if not last:
         print("Nothing is recorded yet: python benchmarks/latency_model.py --targets eager,onnxruntime")
     for entry in last.values():

@@ -1,25 +1,29 @@
-"""Timings are taken again, or refused, where others disturb; clock and machine are played here."""
+"""Timings are taken in turns, of which those are left out that were disturbed; clock and machine are played here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import cycle
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, cycle, repeat
 from types import SimpleNamespace
 
 import pytest
 
 from convsmith.search import timing
-from convsmith.search.timing import timed
+from convsmith.search.timing import MOST, TURNS, latency_of, timed
 from convsmith.spec.errors import BusyError
 from convsmith.train.machine import Load
 
+PACE = 2.5
+"""Milliseconds of the fixed work on a quiet machine; it takes no time here."""
+
 
 class Stage:
-    """A clock that only a call moves, and others' share of the machine, round by round."""
+    """A clock that only a call moves; others' share of the machine turn by turn, and how slow all is at a time."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, others: list[float], ms: Callable[[float], float]) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, ms: Callable[[float], float], others: Iterator[float]) -> None:
         self.now, self.calls, self.paused = 0.0, 0, 0
-        self.others, self.ms = iter(others), ms
+        self.others, self.ms = others, ms
         patch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: self.now, sleep=self.sleep))
         patch.setattr(timing, "Watch", lambda: self)
 
@@ -34,54 +38,85 @@ class Stage:
         self.calls += 1
         self.now += self.ms(self.now) / 1e3
 
+    def look(self) -> float:
+        return PACE * self.ms(self.now) / self.ms(0)
+
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
-    return lambda others, ms: Stage(monkeypatch, others, ms)
+    def played(ms: Callable[[float], float], others: Iterable[float] | None = None) -> Stage:
+        return Stage(monkeypatch, ms, iter(others or repeat(0.0)))
+
+    return played
 
 
-def test_two_quiet_rounds_that_agree(stage: Callable[..., Stage]) -> None:
-    played = stage([0, 0], lambda now: 10.0)
-    found = timed(played.call)
+def test_a_quiet_machine_is_asked_no_longer_than_it_takes(stage: Callable[..., Stage]) -> None:
+    played = stage(lambda now: 10.0)
+    turns = timed(played.call, played.look)
+    found = latency_of(turns)
+    assert len(turns) == TURNS
     assert found.ms == pytest.approx(10)
     assert found.low_ms == pytest.approx(10) == found.high_ms
-    assert found.runs == pytest.approx(60, abs=2)  # two rounds of 0.3 s
+    assert found.runs == pytest.approx(75, abs=TURNS)  # five turns of 0.15 s
+    assert found.pace_ms == pytest.approx(PACE)
+    assert found.to_json()["runs"] == found.runs
     assert played.paused == 0
 
 
-def test_a_disturbed_round_is_taken_again(stage: Callable[..., Stage]) -> None:
-    # the third quarter of a second is disturbed: calls take ten times as long
-    played = stage([0, 0.5, 0, 0], lambda now: 100.0 if 0.42 < now < 0.8 else 10.0)
-    assert timed(played.call).ms == pytest.approx(10)
+def test_a_turn_that_others_disturb_is_taken_again(stage: Callable[..., Stage]) -> None:
+    # after it a second is waited
+    played = stage(lambda now: 100.0 if 0.4 < now < 0.8 else 10.0, chain([0, 0, 0.5], repeat(0)))
+    assert latency_of(timed(played.call, played.look)).high_ms == pytest.approx(10)
     assert played.paused == 1
 
 
-def test_a_round_that_drifts_is_taken_again(stage: Callable[..., Stage]) -> None:
-    """A processor that warms up: 10 ms at first, then 15."""
-    played = stage([0] * 6, lambda now: 10.0 if now < 0.45 else 15.0)
-    assert timed(played.call).ms == pytest.approx(15)
+@pytest.mark.parametrize("share", [0.2, 0.4])
+def test_slow_spells_that_no_statistics_show_are_left_out(stage: Callable[..., Stage], share: float) -> None:
+    """For some tenths of each second all takes half as long again."""
+    played = stage(lambda now: 15.0 if now % 1 > 1 - share else 10.0)
+    found = latency_of(timed(played.call, played.look))
+    assert found.ms == pytest.approx(10)
+    assert found.pace_ms == pytest.approx(PACE)
+
+
+def test_a_spell_that_the_fixed_work_does_not_feel_is_left_out(stage: Callable[..., Stage]) -> None:
+    played = stage(lambda now: 14.0 if 0.3 < now < 0.6 else 10.0)
+    assert latency_of(timed(played.call, lambda: PACE)).high_ms == pytest.approx(10)
+
+
+def test_a_processor_that_warms_up(stage: Callable[..., Stage]) -> None:
+    """10 ms at first, then 15: what it does for long is what counts."""
+    played = stage(lambda now: 10.0 if now < 0.45 else 15.0)
+    assert latency_of(timed(played.call, played.look)).ms == pytest.approx(15)
 
 
 def test_a_machine_that_stays_busy_is_refused(stage: Callable[..., Stage]) -> None:
-    played = stage([0.9] * 6, lambda now: 10.0)
-    with pytest.raises(BusyError, match="of 6 rounds others disturbed 6 and 0 did not agree with the one before"):
-        timed(played.call)
-    assert played.paused == 6
+    played = stage(lambda now: 10.0, repeat(0.9))
+    with pytest.raises(BusyError, match="of 20 turns others disturbed 20 and 0 fell into slow spells"):
+        timed(played.call, played.look)
+    assert played.paused == MOST
 
 
 def test_a_machine_that_keeps_drifting_is_refused(stage: Callable[..., Stage]) -> None:
-    played = stage([0] * 6, lambda now: 10.0 * 1.5 ** (now // 0.3))
-    with pytest.raises(BusyError, match="others disturbed 0 and 5 did not agree"):
-        timed(played.call)
+    played = stage(lambda now: 10.0 * (1 + now))
+    with pytest.raises(BusyError, match=r"others disturbed 0 and 1\d fell into slow spells"):
+        timed(played.call, played.look)
 
 
 def test_few_slow_calls_are_enough(stage: Callable[..., Stage]) -> None:
-    played = stage([0, 0], lambda now: 1000.0)
-    assert timed(played.call).runs == 10
+    played = stage(lambda now: 1000.0)
+    assert latency_of(timed(played.call, played.look)).runs == 15
 
 
 def test_percentiles(stage: Callable[..., Stage]) -> None:
     spread = cycle([1.0, 2.0, 3.0])
-    found = timed(stage([0, 0], lambda now: next(spread)).call)
+    found = latency_of(timed(stage(lambda now: next(spread)).call, lambda: PACE))
     assert found.ms == pytest.approx(2)
     assert found.low_ms < found.ms < found.high_ms
+
+
+def test_what_is_inside_is_looked_at_in_every_turn(stage: Callable[..., Stage]) -> None:
+    played, looks = stage(lambda now: 10.0), iter(range(100))
+    turns = timed(played.call, played.look, lambda seconds: [seconds, float(next(looks))])
+    assert [turn.inside for turn in turns] == [[timing.TURN, at] for at in range(TURNS)]
+    assert statistics.median(turn.ms for turn in turns) == pytest.approx(10)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from convsmith.search.latency.verify import Verified
-    from convsmith.spec.network import Network
+    from convsmith.search.spaces import Genome
 
 
 @guarded
@@ -78,8 +78,8 @@ def command(
         members = [one for some in chosen for one in unseen(model, some, verify, seed + 1)]
         pairs = []
 
-        def timed(network: Network) -> float:
-            return latency_as_in(table, network, screen.print).ms
+        def timed(member: Genome) -> float:
+            return latency_as_in(table, member.network, screen.print).ms
 
         for pair in verified(model, members, timed):
             pairs.append(pair)

@@ -1,24 +1,29 @@
-"""How long a call takes on a machine that others use, too: repeated where they disturb, refused where they stay."""
+"""How long a call takes on a machine that others use, too: in short turns, of which the undisturbed count."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from convsmith.spec.errors import BusyError
 from convsmith.train.machine import Watch
 
-ROUND, LEAST = 0.3, 5
-"""Seconds of a round, which the system's clock of 1/100 s needs to tell who used the machine, and calls at least."""
+TURN, LEAST = 0.15, 3
+"""Seconds of calls in a turn, and calls at least. With two looks and what else is done, the system's clock of 1/100 s
+can then tell who used the machine."""
 WARM = 0.1
 """Seconds of calls that do not count, after the first."""
-ROUNDS, TRIES, PAUSE = 2, 4, 1.0
-"""Rounds that agree, how often one is taken at most, and seconds between tries."""
+TURNS, MOST, PAUSE = 5, 20, 1.0
+"""Undisturbed turns that do, turns taken at most, and seconds of waiting after one that others disturbed."""
 DRIFT = 0.1
-"""Rounds whose medians differ by more do not agree."""
+"""What differs by more differs."""
+
+Call = Callable[[], object]
+Inside = Callable[[float], list[float]]
+"""Runs for so many seconds; the median milliseconds of each unit."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +44,70 @@ class Latency:
         return asdict(self)
 
 
-def timed(call: Callable[[], object], *, pause: float = PAUSE) -> Latency:
-    """Time a call: a first one and a tenth of a second to warm up, then rounds until two in a row agree.
+class Turn(NamedTuple):
+    """Milliseconds of each call, of each unit (none where it was not looked for), and of the fixed work: the slower of
+    before and after."""
 
-    A round in which others use more than a tenth of the machine, or whose median is 10 % off the one before, is taken
-    again. Raises BusyError if no two agree in `TRIES` further rounds: a figure taken then would be the neighbours'.
+    runs: list[float]
+    inside: list[float]
+    pace_ms: float
+
+    @property
+    def ms(self) -> float:
+        """Of a call."""
+        return statistics.median(self.runs)
+
+
+def timed(call: Call, look: Callable[[], float], inside: Inside | None = None) -> list[Turn]:
+    """Time a call: a first one and a tenth of a second to warm up, then turns until enough of them were undisturbed.
+
+    Between turns `look` tells what a fixed work takes. A turn counts unless others used more than a tenth of the
+    machine, or it or the fixed work beside it was a tenth off what the quickest quarter of turns took at most: so slow
+    spells of some tenths of a second are left out, which neighbours from outside a virtual machine cause and no
+    statistics show.
+    Raises BusyError if too few of `MOST` turns count: a figure taken then would be the neighbours'.
     """
     call()
-    _round(call, WARM)
-    before: list[float] = []
-    disturbed = drifted = 0
-    for _ in range(ROUNDS + TRIES):
+    _run(call, WARM)
+    turns: list[Turn] = []
+    disturbed, before = 0, look()
+    for _ in range(MOST):
         watch = Watch()
-        taken = _round(call, ROUND)
-        load = watch.seen()
-        if load.busy:
-            disturbed, before = disturbed + 1, []
-            time.sleep(pause)
+        seen = inside(TURN) if inside else []
+        runs = _run(call, TURN)
+        after = look()
+        if watch.seen().busy:
+            disturbed += 1
+            time.sleep(PAUSE)
+            before = look()
             continue
-        if before and _apart(before, taken) <= DRIFT:
-            both = sorted(before + taken)
-            low, high = (both[round(share * (len(both) - 1))] for share in (0.05, 0.95))
-            return Latency(statistics.median(both), low, high, len(both))
-        drifted, before = drifted + bool(before), taken
+        turns.append(Turn(runs, seen, max(before, after)))
+        before = after
+        if len(found := _undisturbed(turns)) >= TURNS:
+            return found
+    slow = len(turns) - len(found) if turns else 0
     raise BusyError(
-        f"no timing counts here now: of {ROUNDS + TRIES} rounds others disturbed {disturbed} and {drifted} did not "
-        "agree with the one before; try again when the machine is free"
+        f"no timing counts here now: of {MOST} turns others disturbed {disturbed} and {slow} fell into slow spells; "
+        "try again when the machine is free"
     )
 
 
-def _round(call: Callable[[], object], seconds: float) -> list[float]:
+def latency_of(turns: Sequence[Turn]) -> Latency:
+    """What undisturbed turns say of a call."""
+    runs = sorted(ms for turn in turns for ms in turn.runs)
+    low, high = (runs[round(share * (len(runs) - 1))] for share in (0.05, 0.95))
+    return Latency(statistics.median(runs), low, high, len(runs), statistics.median(turn.pace_ms for turn in turns))
+
+
+def _undisturbed(turns: Sequence[Turn]) -> list[Turn]:
+    """Those whose call and whose fixed work took about what the quickest quarter took at most."""
+    ms, pace = (
+        sorted(values)[len(turns) // 4] for values in ([turn.ms for turn in turns], [turn.pace_ms for turn in turns])
+    )
+    return [turn for turn in turns if max(abs(turn.ms / ms - 1), abs(turn.pace_ms / pace - 1)) <= DRIFT]
+
+
+def _run(call: Call, seconds: float) -> list[float]:
     """Milliseconds of each call."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
@@ -77,9 +116,3 @@ def _round(call: Callable[[], object], seconds: float) -> list[float]:
         call()
         taken.append((time.perf_counter() - start) * 1e3)
     return taken
-
-
-def _apart(one: list[float], other: list[float]) -> float:
-    """By how much the larger median is above the smaller."""
-    low, high = sorted((statistics.median(one), statistics.median(other)))
-    return high / low - 1

@@ -175,7 +175,7 @@ def test_predictions_are_held_to_what_is_then_measured(whole: LatencyTable) -> N
     members = unseen(model, CIFAR, 20, seed=3)
     assert len({name_of(member) for member in members}) == 20
     assert not {name_of(member) for member in members} & {network.name for network in whole.networks}
-    pairs = list(verify(model, members, lambda network: dissect(network).whole_ms))
+    pairs = list(verify(model, members, lambda member: dissect(member.network).whole_ms))
     found = verdict(pairs)
     assert found.close == 1
     assert found.rank > 0.99

@@ -7,11 +7,11 @@ into (`Insight`), for a latency model of what networks are made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from convsmith.deploy.apart import apart
 from convsmith.deploy.engines.yardstick import yardstick
@@ -19,21 +19,12 @@ from convsmith.search.latency.steady import Say, steady
 from convsmith.search.latency.table import Dissected, LatencyTable
 from convsmith.search.latency.units import Unit, units
 from convsmith.search.target import Target
-from convsmith.search.timing import DRIFT, TRIES, Latency, timed
-from convsmith.spec.errors import BusyError, SpecError
+from convsmith.search.timing import Call, Inside, Latency, latency_of, timed
+from convsmith.spec.errors import SpecError
 from convsmith.spec.network import Network
 from convsmith.spec.trace import trace
 from convsmith.train import machine
 from convsmith.train.environment import cpu_name
-
-Call = Callable[[], object]
-Inside = Callable[[float], list[float]]
-"""Runs for so many seconds; the median milliseconds of each unit."""
-
-R = TypeVar("R")
-
-LOOK = 0.3
-"""Seconds of looking inside, before and after the timing of the whole."""
 
 
 class Engine(Protocol):
@@ -84,9 +75,7 @@ def latency_here(network: Network, target: Target) -> Latency:
     """`latency` in this process, whatever it did before."""
     target = target.settled(machine.cores())
     with threads(target):
-        call = engine(target).prepared(network, target)
-        found, pace = _paced(lambda: timed(call))
-    return replace(found, pace_ms=pace)
+        return latency_of(timed(engine(target).prepared(network, target), yardstick))
 
 
 def dissect_here(network: Network, target: Target) -> Dissected:
@@ -94,22 +83,10 @@ def dissect_here(network: Network, target: Target) -> Dissected:
     target, found = target.settled(machine.cores()), units(trace(network))
     with threads(target):
         call, inside = insight(target).opened(network, target, found)
-        (before, whole, after), pace = _paced(lambda: (inside(LOOK), timed(call), inside(LOOK)))
-    ms = tuple((one + other) / 2 for one, other in zip(before, after, strict=True))
-    return Dissected(network.name, whole.ms, tuple(unit.key for unit in found), ms, pace)
-
-
-def _paced(task: Callable[[], R]) -> tuple[R, float]:
-    """A task between two looks at the yardstick that agree, and the slower of them. Raises BusyError if none do."""
-    for _ in range(TRIES):
-        before = yardstick()
-        found = task()
-        slow, fast = max(before, after := yardstick()), min(before, after)
-        if slow <= (1 + DRIFT) * fast:
-            return found, slow
-    raise BusyError(
-        f"a fixed work takes {fast:.3g} ms, and then {slow:.3g}: the machine keeps changing; try again later"
-    )
+        turns = timed(call, yardstick, inside)
+    whole = latency_of(turns)
+    ms = tuple(statistics.median(values) for values in zip(*(turn.inside for turn in turns), strict=True))
+    return Dissected(network.name, whole.ms, tuple(unit.key for unit in found), ms, whole.pace_ms)
 
 
 def insight(target: Target) -> Insight:

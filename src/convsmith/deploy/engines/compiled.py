@@ -7,8 +7,9 @@ import shutil
 
 import torch
 
-from convsmith.deploy.engines import Call, eager
+from convsmith.deploy.engines import eager
 from convsmith.search.target import Target
+from convsmith.search.timing import Call
 from convsmith.spec.errors import MissingExtra
 from convsmith.spec.network import Network
 

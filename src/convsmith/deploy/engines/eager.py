@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convsmith.deploy.engines import Call, Inside
 from convsmith.nn import Net, build
 from convsmith.search.latency.units import Unit
 from convsmith.search.target import Target
+from convsmith.search.timing import Call, Inside
 from convsmith.spec.errors import TrainingError
 from convsmith.spec.network import Network
 from convsmith.train import machine
 
-LEAST, WARM = 7, 2
+LEAST, WARM = 4, 1
 """Runs of a look inside, and those of them that do not count."""
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from convsmith.data.preprocess import Preprocess
-from convsmith.deploy.engines import Call, Inside
 from convsmith.deploy.extra import need
 from convsmith.deploy.network import exported, network_model
 from convsmith.deploy.nodes import marked, medians
@@ -22,10 +21,11 @@ from convsmith.nn import build
 from convsmith.nn.modules import Net
 from convsmith.search.latency.units import Unit
 from convsmith.search.target import Target
+from convsmith.search.timing import Call, Inside
 from convsmith.spec.errors import ExportError
 from convsmith.spec.network import Network
 
-LEAST, MOST, WARM = 7, 120, 2
+LEAST, MOST, WARM = 5, 60, 2
 """Runs of a look inside, which writes a line for every node of each, and those of them that do not count."""
 
 

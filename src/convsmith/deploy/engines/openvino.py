@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from convsmith.deploy.engines import Call, onnxruntime
+from convsmith.deploy.engines import onnxruntime
 from convsmith.search.target import Target
+from convsmith.search.timing import Call
 from convsmith.spec.errors import MissingExtra
 from convsmith.spec.network import Network
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from convsmith.train.machine import keep_memory
 
-RUNS = 20
+RUNS = 12
 DEEP, SIDE = 64, 56
 """Channels and pixels of a 3x3 convolution (0.12 GMACs), and of sums, products and maxima on its maps of 0.8 MB."""
 NARROW, WIDE, LARGE = 16, 96, 112

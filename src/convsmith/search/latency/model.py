@@ -21,8 +21,8 @@ LEAST_MS = 1e-4
 """No unit takes less: some are fused away, and looking inside takes time that is subtracted."""
 FEWEST = 5
 """Networks held back that tell an error."""
-CROWDED = 0.3
-"""What `crowding` is at most."""
+CROWDED, ALIKE = 0.4, 1.0
+"""What `crowding` is at most, and what all units together weigh beside those of a kind: squared deviations of size."""
 SHARE = 0.9
 """Share of predictions that the stated error holds."""
 
@@ -41,8 +41,9 @@ class LatencyModel:
 
     A whole network takes `start`, the sum of its units, and `step` for each: what calling costs, less what looking
     inside does. Both are fitted to the networks of the table; what is then left of a network is shared by its units.
-    The same unit is quicker in a network that moves less, as more of it stays in the caches: times go as the bytes
-    that a network moves to the power `crowding`, fitted to units that were seen in several networks.
+    The same unit is quicker in a network that moves less, as more of what it needs stays in the caches: times go as the
+    bytes that a network moves to the power `crowding`, fitted for each kind to units that were seen in several
+    networks. It is about 0 for convolutions, which are busy computing, and 0.3 for what merely fetches.
     """
 
     def __init__(self, table: LatencyTable) -> None:
@@ -59,12 +60,12 @@ class LatencyModel:
             for key in set(network.keys):
                 here = [at for at, other in enumerate(network.keys) if other == key]
                 seen.setdefault(key, []).append((size, math.log(times[here].mean())))
-        self.crowding = _crowding(seen.values())
+        self.crowding = _crowding({key: table.units[key].kind for key in seen}, seen)
         self.middle = float(np.median([size for values in seen.values() for size, _ in values]))
-        ms = {
-            key: math.exp(np.median([time - self.crowding * (size - self.middle) for size, time in values]))
-            for key, values in seen.items()
-        }
+        ms = {}
+        for key, values in seen.items():
+            crowding = self.crowding[table.units[key].kind]
+            ms[key] = math.exp(np.median([time - crowding * (size - self.middle) for size, time in values]))
         self._known = Known(table.units, ms)
 
     def predict(self, graph: Graph) -> Prediction:
@@ -94,14 +95,15 @@ class LatencyModel:
 
     def _sum(self, some: Sequence[Unit], error: float) -> Prediction:
         total = measured = 0.0
+        size = _moved(some) - self.middle
         for unit in some:
             ms = self._known.ms.get(unit.key)
+            crowd = math.exp(size * self.crowding.get(unit.kind, 0.0))
             if ms is None:
-                total += self._known.guess(unit)
+                total += crowd * self._known.guess(unit)
             else:
-                total, measured = total + ms, measured + ms
-        crowd = math.exp(self.crowding * (_moved(some) - self.middle))
-        return Prediction(self.start + crowd * total, measured / total if total else 0.0, error)
+                total, measured = total + crowd * ms, measured + crowd * ms
+        return Prediction(self.start + total, measured / total if total else 0.0, error)
 
 
 class Known:
@@ -131,15 +133,20 @@ def _moved(some: Iterable[Unit]) -> float:
     return math.log(sum(unit.moved + unit.weights for unit in some))
 
 
-def _crowding(seen: Iterable[Sequence[tuple[float, float]]]) -> float:
-    """By how much a unit's log time grows with its network's log size: least squares within units, which each have a
-    level of their own (the fixed-effects estimator); 0 to `CROWDED`."""
-    apart = [np.array(values) - np.mean(values, axis=0) for values in seen if len(values) > 1]
-    if not apart:
-        return 0.0
-    size, time = np.concatenate(apart).T
-    varies = size @ size
-    return float(np.clip(size @ time / varies, 0.0, CROWDED)) if varies > 0 else 0.0
+def _crowding(kinds: dict[str, str], seen: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+    """By how much a unit's log time grows with its network's log size, by kind, 0 to `CROWDED`: least squares within
+    units, which each have a level of their own (the fixed-effects estimator), drawn towards what all units show where
+    those of a kind show little."""
+    shows = dict.fromkeys(kinds.values(), np.zeros(2))
+    for key, values in seen.items():
+        size, time = (np.array(values) - np.mean(values, axis=0)).T
+        shows[kinds[key]] = shows[kinds[key]] + (size @ time, size @ size)
+    together, varies = sum(shows.values(), np.zeros(2))
+    every = together / varies if varies > 0 else 0.0
+    return {
+        kind: float(np.clip((one + ALIKE * every) / (other + ALIKE), 0.0, CROWDED))
+        for kind, (one, other) in shows.items()
+    }
 
 
 def _overhead(networks: Sequence[Dissected]) -> tuple[float, float]:

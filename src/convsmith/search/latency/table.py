@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from convsmith.search.latency.units import Unit
 from convsmith.search.target import Target
-from convsmith.search.timing import DRIFT
 from convsmith.spec.errors import TableError
 from convsmith.spec.files import write_whole
 
+SLOW = 0.2
+"""By how much more the fixed work may take than it mostly does; it feels neighbours more than networks do."""
 FEW = 5
 """Networks that tell how fast the machine mostly is."""
 ROWS = Unit._fields.index("rows")
@@ -68,7 +69,7 @@ class LatencyTable:
 
     def is_steady(self, pace_ms: float) -> bool:
         """Whether the machine is about as fast as it was for the table."""
-        return len(self.networks) < FEW or pace_ms <= (1 + DRIFT) * self.pace_ms
+        return len(self.networks) < FEW or pace_ms <= (1 + SLOW) * self.pace_ms
 
     def check(self, machine: Mapping[str, Any], engine: str, target: Target) -> None:
         """Raises TableError where the table is of another machine, engine, version or setting than these."""

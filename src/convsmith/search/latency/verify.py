@@ -12,7 +12,6 @@ from convsmith.search.latency.profile import name_of
 from convsmith.search.ranks import spearman
 from convsmith.search.spaces.space import Genome, Space
 from convsmith.spec.errors import ShapeError
-from convsmith.spec.network import Network
 from convsmith.views.cost import cost
 
 CLOSE = 0.1
@@ -54,12 +53,12 @@ def unseen(model: LatencyModel, space: Space, count: int, seed: int) -> list[Gen
     return list(found.values())
 
 
-def verify(model: LatencyModel, members: Sequence[Genome], measure: Callable[[Network], float]) -> Iterator[Verified]:
+def verify(model: LatencyModel, members: Sequence[Genome], measure: Callable[[Genome], float]) -> Iterator[Verified]:
     """Predict, then measure. Raises as `measure`, which gives milliseconds."""
     for member in members:
         graph = member.graph
         ms = model.predict(graph).ms
-        yield Verified(name_of(member), ms, measure(member.network), cost(graph).macs)
+        yield Verified(name_of(member), ms, measure(member), cost(graph).macs)
 
 
 def verdict(found: Sequence[Verified]) -> Verdict:
