@@ -19,10 +19,13 @@ from convsmith.spec.graph import Graph
 
 LEAST_MS = 1e-4
 """No unit takes less: some are fused away, and looking inside takes time that is subtracted."""
+NOTHING = 2 * LEAST_MS
+"""Where a unit takes less, an engine has told its time with another's, unless it does so in every network."""
 FEWEST = 5
 """Networks held back that tell an error."""
 CROWDED, ALIKE = 0.4, 1.0
-"""What `crowding` is at most, and what all units together weigh beside those of a kind: squared deviations of size."""
+"""What `crowding` is at most, and what all units together weigh beside those of a kind: squared deviations of size of
+units that are not small."""
 SHARE = 0.9
 """Share of predictions that the stated error holds."""
 
@@ -52,21 +55,24 @@ class LatencyModel:
             raise SpecError("the table of latencies is empty: nothing was measured yet")
         self.table = table
         self.start, self.step = _overhead(taught)
-        seen: dict[str, list[tuple[float, float]]] = {}
+        seen: dict[str, list[Sighting]] = {}
         for network in taught:
             times = np.maximum(np.array(network.ms) + self.step, LEAST_MS)
             times *= max(network.whole_ms - self.start, LEAST_MS) / times.sum()
             size = _moved(table.units[key] for key in network.keys)
             for key in set(network.keys):
-                here = [at for at, other in enumerate(network.keys) if other == key]
-                seen.setdefault(key, []).append((size, math.log(times[here].mean())))
+                ms = np.median([time for time, other in zip(times, network.keys, strict=True) if other == key])
+                seen.setdefault(key, []).append(Sighting(size, math.log(ms), ms / times.mean()))
+        for key, some in seen.items():
+            if told := [one for one in some if one.log_ms > math.log(NOTHING)]:
+                seen[key] = told
         self.crowding = _crowding({key: table.units[key].kind for key in seen}, seen)
-        self.middle = float(np.median([size for values in seen.values() for size, _ in values]))
-        ms = {}
-        for key, values in seen.items():
+        self.middle = float(np.median([one.size for some in seen.values() for one in some]))
+        known = {}
+        for key, some in seen.items():
             crowding = self.crowding[table.units[key].kind]
-            ms[key] = math.exp(np.median([time - crowding * (size - self.middle) for size, time in values]))
-        self._known = Known(table.units, ms)
+            known[key] = math.exp(np.median([one.log_ms - crowding * (one.size - self.middle) for one in some]))
+        self._known = Known(table.units, known)
 
     def predict(self, graph: Graph) -> Prediction:
         """The latency of a network."""
@@ -106,6 +112,15 @@ class LatencyModel:
         return Prediction(self.start + total, measured / total if total else 0.0, error)
 
 
+class Sighting(NamedTuple):
+    """A unit in one of the networks: the network's log size, the unit's log time, and that as a share of the network's
+    mean unit."""
+
+    size: float
+    log_ms: float
+    share: float
+
+
 class Known:
     """Units with their milliseconds, and a guess for those that are not among them."""
 
@@ -133,14 +148,17 @@ def _moved(some: Iterable[Unit]) -> float:
     return math.log(sum(unit.moved + unit.weights for unit in some))
 
 
-def _crowding(kinds: dict[str, str], seen: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+def _crowding(kinds: dict[str, str], seen: dict[str, list[Sighting]]) -> dict[str, float]:
     """By how much a unit's log time grows with its network's log size, by kind, 0 to `CROWDED`: least squares within
     units, which each have a level of their own (the fixed-effects estimator), drawn towards what all units show where
-    those of a kind show little."""
+    those of a kind show little. Clocks err by so many microseconds whatever is timed, so the logarithm of a small
+    unit's time varies as the inverse square of its share, and the unit weighs so much less."""
     shows = dict.fromkeys(kinds.values(), np.zeros(2))
-    for key, values in seen.items():
-        size, time = (np.array(values) - np.mean(values, axis=0)).T
-        shows[kinds[key]] = shows[kinds[key]] + (size @ time, size @ size)
+    for key, some in seen.items():
+        size, time, share = np.array(some).T
+        size, time = size - size.mean(), time - time.mean()
+        weight = min(1.0, share.mean()) ** 2
+        shows[kinds[key]] = shows[kinds[key]] + weight * np.array([size @ time, size @ size])
     together, varies = sum(shows.values(), np.zeros(2))
     every = together / varies if varies > 0 else 0.0
     return {
