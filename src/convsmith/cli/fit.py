@@ -18,6 +18,8 @@ PLANNING, TRAINING, USABLE = 0.1, 0.6, 0.9
 """Of the time: timing candidates; the winner's training; what is planned with, as the rest is for surprises."""
 LEAST = 0.25
 """Of the recipe's epochs, what a design must have time for."""
+HARMLESS = {"epochs", "flip"}
+"""Changes to a recipe that are meant for whatever trains; with others, only networks that any recipe suits race."""
 FINISH = 10.0
 """Seconds for the test, the export and the report, of which there is half of the time at most."""
 
@@ -105,7 +107,8 @@ def command(
     changes = settings(set_ or []) | ({} if flip is None else {"flip": flip})
     file = None if config is None else Path(config)
     settled = settle(recipe, file, changes)
-    finetuned = settle("finetune" if recipe is None and file is None else recipe, file, changes)
+    own = recipe is not None or file is not None
+    finetuned = settle(recipe if own else "finetune", file, changes)
     limit = None if longest is None else duration(longest)
     end = None if time_ is None else begun + duration(time_)
     trackers = track.asked(track_ or [])
@@ -121,9 +124,12 @@ def command(
         limit = most if limit is None else min(limit, most)
         until, least = time.monotonic() + PLANNING * usable(end), LEAST
     finetuned, why = advised(finetuned, len(loaded.train))
+    recipes = {"finetune": finetuned.recipe} if pretrained else {}
+    if not own and changes.keys() <= HARMLESS:
+        recipes["fast"] = settle("fast", None, changes).recipe
     plan = make_plan(
         loaded, budget, settled.recipe, count=candidates, longest=limit, timer=timer, until=until, least=least,
-        tuned=finetuned.recipe if pretrained else None,
+        recipes=recipes,
         choose=lambda network: carry.alone(network, loaded, settled.recipe, screen),
     )  # fmt: skip
     if end is not None:

@@ -17,7 +17,7 @@ from convsmith.views.memory import inference_memory
 
 class Candidate(ABC):
     """Final subclasses are frozen dataclasses: a `Design` of the zoo scaled to the images, a `Drawn` member of a space,
-    a `Trained` network with its weights."""
+    a `Trained` network with its weights, a `Quick` one for few minutes."""
 
     @abstractmethod
     def describe(self) -> Network:
@@ -40,6 +40,11 @@ class Candidate(ABC):
     @property
     def weights(self) -> str | None:
         """Where trained weights come from, as `--weights` takes it; None: it starts by chance."""
+        return None
+
+    @property
+    def recipe(self) -> str | None:
+        """The name of a recipe that it is made for; None: any will do."""
         return None
 
     @property

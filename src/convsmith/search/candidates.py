@@ -7,6 +7,7 @@ from typing import Any
 from convsmith.search.candidate import Candidate
 from convsmith.search.designs import Design
 from convsmith.search.drawn import Drawn
+from convsmith.search.quick import Quick
 from convsmith.search.trained import Trained
 
 
@@ -16,4 +17,4 @@ def from_json(data: dict[str, Any]) -> Candidate:
         return Trained.from_json(data)
     if "space" in data:
         return Drawn.from_json(data)
-    return Design(**data)
+    return Quick(**data) if "quick" in data else Design(**data)

@@ -30,12 +30,12 @@ def run_race(run: Run, plan: Plan, data: Data, *, seed: int, watch: Watch, until
 
     saved()
     winner = race(plan.entries, data, plan.recipe, seed=seed, watch=watch, saved=saved, until=until,
-                  tuned=plan.tuned, setup=setup_of(run))  # fmt: skip
+                  recipes=plan.recipes, setup=setup_of(run))  # fmt: skip
     network, source = winner.design.network, winner.design.weights
+    run.update(recipe=plan.recipe_of(winner).to_json())
     if source is not None:
         origin = read_weights(source, network.name).origin
-        run.update(weights=origin.source, weights_sha256=origin.sha256, recipe=plan.recipe_of(winner).to_json(),
-                   transfer=run.about.get("advice", ""))  # fmt: skip
+        run.update(weights=origin.source, weights_sha256=origin.sha256, transfer=run.about.get("advice", ""))
     run.write_spec(network)
     return winner
 

@@ -1,14 +1,16 @@
 """What `fit` will try: designs within the budget, chosen by arithmetic and a short measurement.
 
-Three kinds race: designs of the zoo scaled to the images, networks whose trained weights are at hand, and members of a
-mobile space. Each has to be within the budget before a weight of it exists.
+Four kinds race: designs of the zoo scaled to the images, networks whose trained weights are at hand, one that learns
+small images in few minutes, and members of a mobile space. Each has to be within the budget before a weight of it
+exists.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from convsmith.data import Data
@@ -17,6 +19,7 @@ from convsmith.search.candidate import Candidate
 from convsmith.search.designs import Design, race_field, within
 from convsmith.search.drawn import drawn
 from convsmith.search.estimate import training_bytes, training_seconds
+from convsmith.search.quick import quick
 from convsmith.search.race import LARGEST, Entry, race_epochs, rungs
 from convsmith.search.trained import trained
 from convsmith.spec.errors import BudgetError, RunError, SpecError
@@ -45,7 +48,7 @@ class Plan:
     Of `considered` designs `over_budget` break the budget by arithmetic; `over_latency` of the rest were measured to
     answer too slowly, and `over_time` would train too long.
 
-    tuned      the recipe of candidates that start from trained weights, settled; None: there are none
+    recipes    those of candidates that are made for one, by name, settled
     execution  how all are trained
     """
 
@@ -57,24 +60,24 @@ class Plan:
     recipe: Recipe
     seconds: float
     over_latency: int = 0
-    tuned: Recipe | None = None
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
     execution: Execution = field(default_factory=Execution)
 
     def recipe_of(self, entry: Entry) -> Recipe:
         """By which an entry trains."""
-        return self.recipe if entry.design.weights is None or self.tuned is None else self.tuned
+        return self.recipe if entry.design.recipe is None else self.recipes[entry.design.recipe]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as in race.json."""
         counts = {"considered": self.considered, "over_budget": self.over_budget, "over_time": self.over_time}
         counts |= {"over_latency": self.over_latency}
         estimate = {"estimated_seconds": round(self.seconds, 1), "race_images": LARGEST}
-        tuned = {} if self.tuned is None else {"tuned": self.tuned.to_json()}
+        recipes = {"recipes": {name: one.to_json() for name, one in self.recipes.items()}} if self.recipes else {}
         return {
             "budget": self.budget.to_json(),
             **counts,
             **estimate,
-            **tuned,
+            **recipes,
             "candidates": [e.to_json() for e in self.entries],
         }
 
@@ -82,7 +85,7 @@ class Plan:
 def make_plan(
     data: Data, budget: Budget, recipe: Recipe, *,
     count: int = 8, longest: float | None = None, timer: Timer | None = None, until: float = float("inf"),
-    least: float = 1.0, tuned: Recipe | None = None, choose: Chooser | None = None,
+    least: float = 1.0, recipes: Mapping[str, Recipe] | None = None, choose: Chooser | None = None,
 ) -> Plan:  # fmt: skip
     """Up to `count` designs to race, chosen by arithmetic alone but for `longest` and a budget of latency.
 
@@ -92,42 +95,50 @@ def make_plan(
              epochs can do better than a small one in all of them, and the race, shortened alike, tells
     timer    milliseconds of a network on the budget's target; none that takes longer than the budget is raced
     until    when the clock (`time.monotonic`) passes it, the race has those that are found; one at least
-    tuned    the recipe for trained weights; None: networks with trained weights are left out
+    recipes  by name, for candidates that are made for one (`finetune`, `fast`); those whose recipe is missing are left
+             out
     choose   how to train, asked with the largest design of which a training is no more than some minutes
 
     Raises BudgetError, with the smallest or fastest design there is, if nothing fits the budget.
     """
     images, recipe = len(data.train), recipe.settled(len(data.train), data.flip)
-    tuned = None if tuned is None else tuned.settled(images, data.flip)
+    recipes = {name: one.settled(images, data.flip) for name, one in (recipes or {}).items()}
     shape = {"side": data.side, "channels": data.channels, "classes": len(data.classes)}
     shortlist = within(budget, data.channels, len(data.classes), data.side)
-    known = [] if tuned is None else trained(**shape)
+    known = trained(**shape) if "finetune" in recipes else []
+    small = quick(**shape) if "fast" in recipes else []
     light = _light(shortlist.designs, _most(images, recipe) / least)
     possible, most = shortlist.designs, float("inf")
     if longest is None and budget.macs is None:
         possible, most = light, _most(images, recipe)
     execution = Execution() if choose is None else choose(max(light, key=lambda one: one.macs).network)
-    sieve = _Sieve(budget, images, recipe, tuned, execution, longest, least, timer, until)
+    sieve = _Sieve(budget, images, recipe, recipes, execution, longest, least, timer, until)
     if longest is not None:
         possible = _light(possible, sieve.macs_in_time(max(light, key=lambda one: one.macs)))
 
+    def possible_of(some: Sequence[Candidate]) -> list[Candidate]:
+        return [one for one in some if budget.allows(one) and one.macs <= most]
+
     def others() -> Iterator[Candidate]:
-        yield from [one for one in known if budget.allows(one) and one.macs <= most][: max(1, count // SHARE)]
+        yield from possible_of(known)[: max(1, count // SHARE)]
+        yield from islice(filter(sieve.passes, possible_of(small)), 1)
         if not sieve.enough():
             yield from drawn(budget, count // SHARE, macs=most, **shape)
 
-    some = tuple(one for one in others() if not sieve.enough() and sieve.strain(one) <= 1)
+    some = tuple(filter(sieve.passes, others()))
     field = some + race_field(possible, budget, count - len(some), sieve.strain, sieve.enough)
     if not sieve.seconds:
         raise BudgetError(_too_slow(budget, sieve.latencies))
     entries = tuple(map(sieve.entry, field or (min(sieve.seconds, key=lambda one: sieve.seconds[one]),)))
-    heavy = len(shortlist.designs) - len(possible) + sum(one.macs > most for one in known)
+    more = [*known, *small]
+    heavy = len(shortlist.designs) - len(possible) + sum(one.macs > most for one in more)
     return Plan(
-        budget, entries, shortlist.considered + len(known),
-        shortlist.over_budget + sum(not budget.allows(one) for one in known),
+        budget, entries, shortlist.considered + len(more),
+        shortlist.over_budget + sum(not budget.allows(one) for one in more),
         heavy + len(sieve.seconds) - len(field), recipe, _total(entries, images, recipe),
         len(sieve.latencies) - len(sieve.seconds) if sieve.latencies else 0,
-        tuned if any(entry.design.weights for entry in entries) else None, execution,
+        {name: one for name, one in recipes.items() if any(entry.design.recipe == name for entry in entries)},
+        execution,
     )  # fmt: skip
 
 
@@ -138,7 +149,7 @@ class _Sieve:
     budget: Budget
     images: int
     recipe: Recipe
-    tuned: Recipe | None
+    recipes: Mapping[str, Recipe]
     execution: Execution
     longest: float | None
     least: float
@@ -146,7 +157,7 @@ class _Sieve:
     until: float
     seconds: dict[Candidate, float] = field(default_factory=dict)
     latencies: dict[Candidate, float] = field(default_factory=dict)
-    passed: bool = False
+    passed: set[Candidate] = field(default_factory=set)
 
     def macs_in_time(self, design: Candidate) -> float:
         """MACs of a network that trains within the time at the pace of this design."""
@@ -161,15 +172,20 @@ class _Sieve:
             self.latencies[design] = round(self.timer(design.network), 3)
             if self.latencies[design] > self.budget.latency_ms:
                 return self.latencies[design] / self.budget.latency_ms
-        how = self.recipe if design.weights is None or self.tuned is None else self.tuned
+        how = self.recipe if design.recipe is None else self.recipes[design.recipe]
         self.seconds[design] = round(training_seconds(design.network, self.images, how, self.execution), 1)
         found = 0.0 if self.longest is None else self.least * self.seconds[design] / self.longest
-        self.passed = self.passed or found <= 1
+        if found <= 1:
+            self.passed.add(design)
         return found
+
+    def passes(self, design: Candidate) -> bool:
+        """Whether it is quick enough, which is timed once; no further one is when there is `enough`."""
+        return design in self.passed or (not self.enough() and self.strain(design) <= 1)
 
     def enough(self) -> bool:
         """Whether there is a candidate, and no time for further ones."""
-        return self.passed and time.monotonic() > self.until
+        return bool(self.passed) and time.monotonic() > self.until
 
     def entry(self, design: Candidate) -> Entry:
         """In the race, with the share of the recipe's epochs that there is time for."""
@@ -230,10 +246,10 @@ def stored_plan(run: Run, recipe: Recipe) -> Plan:
     try:
         entries = tuple(Entry.from_json(row) for row in data["candidates"])
         counts = (data["considered"], data["over_budget"], data["over_time"])
-        late, tuned = data.get("over_latency", 0), data.get("tuned")
+        recipes = {name: Recipe.from_json(one) for name, one in data.get("recipes", {}).items()}
         return Plan(
-            Budget.from_json(data["budget"]), entries, *counts, recipe, data["estimated_seconds"], late,
-            None if tuned is None else Recipe.from_json(tuned),
+            Budget.from_json(data["budget"]), entries, *counts, recipe, data["estimated_seconds"],
+            data.get("over_latency", 0), recipes,
         )  # fmt: skip
     except (KeyError, TypeError, SpecError) as error:
         raise RunError(f"{run.path('race.json')} is broken ({error}); start a new run") from None

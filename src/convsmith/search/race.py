@@ -8,7 +8,7 @@ split; the test split is not touched.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -79,11 +79,11 @@ def race_epochs(recipe: Recipe, images: int) -> int:
 def race(
     entries: Sequence[Entry], data: Data, recipe: Recipe, *,
     seed: int, watch: Watch, saved: Callable[[], None], until: float = float("inf"),
-    tuned: Recipe | None = None, setup: Setup | None = None,
+    recipes: Mapping[str, Recipe] | None = None, setup: Setup | None = None,
 ) -> Entry:  # fmt: skip
     """The entry that wins on the validation split; `saved` is called after each training. `recipe` must be settled.
 
-    `tuned` is the recipe of those that start from trained weights, `setup` how all are trained.
+    `recipes` are those of candidates that are made for one, by name; `setup` is how all are trained.
 
     Scores that entries already have are not measured again. When the clock (`time.monotonic`) passes `until` no further
     training begins, and the best of those that got furthest wins. Raises Interrupted on Ctrl-C; finished trainings are
@@ -97,7 +97,7 @@ def race(
             if time.monotonic() > until and any(entry.scores for entry in running):
                 return _chosen(_furthest(running), saved)
             title = f"race {rung + 1} of {len(ladder)} · {number}/{len(running)} · {entry.design.name}"
-            how = recipe if entry.design.weights is None else tuned or recipe
+            how = recipe if entry.design.recipe is None else (recipes or {})[entry.design.recipe]
             own = max(1, round(epochs * entry.share))
             score = _try(entry.design, small, how, own, seed=seed, watch=watch, title=title, setup=setup)
             entry.scores.append(score)

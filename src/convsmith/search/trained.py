@@ -43,6 +43,11 @@ class Trained(Candidate):
         """The source."""
         return self.source
 
+    @property
+    def recipe(self) -> str:
+        """Weights are not to be washed out."""
+        return "finetune"
+
     def to_json(self) -> dict[str, Any]:
         """The row."""
         return {"variant": self.variant, "weights": self.source, "side": self.side, "channels": self.channels,
