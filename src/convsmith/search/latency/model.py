@@ -46,7 +46,7 @@ class LatencyModel:
     inside does. Both are fitted to the networks of the table; what is then left of a network is shared by its units.
     The same unit is quicker in a network that moves less, as more of what it needs stays in the caches: times go as the
     bytes that a network moves to the power `crowding`, fitted for each kind to units that were seen in several
-    networks. It is about 0 for convolutions, which are busy computing, and 0.3 for what merely fetches.
+    networks. It is smaller for convolutions, which are busy computing, than for what merely fetches.
     """
 
     def __init__(self, table: LatencyTable) -> None:
