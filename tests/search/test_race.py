@@ -10,7 +10,8 @@ from convsmith.search import Budget, Entry, within
 from convsmith.search import estimate as estimate_module
 from convsmith.search import race as race_module
 from convsmith.search.estimate import training_bytes, training_seconds
-from convsmith.search.race import race, race_epochs, rungs, subset
+from convsmith.search.fidelity import subset
+from convsmith.search.race import race, race_epochs, rungs
 from convsmith.spec.errors import TrainingError
 from convsmith.train import Interrupted, Recipe, Silent
 from convsmith.train.execution import Execution
@@ -150,14 +151,6 @@ def test_a_design_sees_its_own_images_at_its_own_side(digits: Data, monkeypatch:
             assert (data.train.images[i] == whole.images[rows[name]]).all()
         again = data.resized(8)
         assert len(again.train.images) == len(again.train.labels) == len(data.train)
-
-
-def test_a_subset_keeps_the_classes_shares(digits: Data) -> None:
-    few = subset(digits, 300)
-    assert 295 <= len(few.train) <= 305
-    whole, part = digits.train.labels.bincount() / len(digits.train), few.train.labels.bincount() / len(few.train)
-    assert (whole - part).abs().max() < 0.01
-    assert few.test is digits.test
 
 
 def test_memory_grows_with_the_batch_by_the_activations() -> None:

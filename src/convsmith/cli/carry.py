@@ -29,8 +29,8 @@ from convsmith.train.setup import Setup
 from convsmith.train.warm_start import warm_start
 from convsmith.views.cost import cost
 
-LIGHT = 10**13
-"""Forward MACs of a whole training up to which it runs in float32 without a measurement: minutes of two CPU cores."""
+LIGHT = 10**12
+"""Forward MACs of a whole training up to which it runs in float32 without a measurement: a minute or two of a CPU."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,13 @@ def execution(
     screen: Console,
     asked: Asked,
     many: bool = False,
+    light: int = LIGHT,
 ) -> Execution:
     """As asked; what was left to us is chosen by a short measurement, by the main process for all.
 
     `many` networks are trained like this one: then kernels that are compiled for each of them do not pay.
 
-    A light training (`LIGHT`) is not measured: it would be over before that pays, and its result should be that of the
+    A light training is not measured: it would be over before that pays, and its result should be that of the
     same command elsewhere.
     """
     if asked.precision not in ("auto", *PRECISIONS):
@@ -107,7 +108,7 @@ def execution(
     device = str(runtime.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     wanted, threads = None if asked.precision == "auto" else asked.precision, asked.threads or 0
     macs = cost(trace(network)).macs * len(data.train) * (recipe.epochs or 0)
-    if macs <= LIGHT:
+    if macs <= light:
         return Execution(device, wanted or "float32", checkpointing=asked.checkpointing, threads=threads)
     told = ""
     if runtime.main:
@@ -122,10 +123,10 @@ def execution(
     return Execution.from_json(json.loads(runtime.tell(told)))
 
 
-def alone(network: Network, data: Data, recipe: Recipe, screen: Console) -> Execution:
+def alone(network: Network, data: Data, recipe: Recipe, screen: Console, light: int = LIGHT) -> Execution:
     """`execution` of one process for many networks, with all left to us."""
     settled = recipe.settled(len(data.train), data.flip)
-    return execution(network, data, settled, Solo(), screen, Asked("auto", None, False), many=True)
+    return execution(network, data, settled, Solo(), screen, Asked("auto", None, False), many=True, light=light)
 
 
 def plan(

@@ -77,7 +77,7 @@ def command(
     folder = Path(out) if out else default_folder(f"scale-{loaded.name}")
     kept = settled.recipe.settled(len(loaded.train), loaded.flip)
     record = inputs.about("train", loaded, kept, source=data, seed=seed, load_options=how)
-    record["setup"] = Setup(carry.alone(base, loaded, kept, screen)).to_json()
+    record["setup"] = Setup(carry.alone(base, loaded, kept, screen, carry.LIGHT // len(points))).to_json()
     bar = Bar(screen, every_epoch=False)
 
     def train(where: Path, some: Any, title: str) -> dict[str, Any]:

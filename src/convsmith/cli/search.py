@@ -43,7 +43,12 @@ def command(
         int | None,
         typer.Option(min=2, metavar="N", help="Begin with few epochs; the best Nth is trained for N times as many."),
     ] = None,
-    least: Annotated[int, typer.Option(min=1, help="Epochs that --halving begins with.")] = 1,
+    by: Annotated[
+        str, typer.Option(help="What --halving begins with less of: epochs, examples (training images), side (pixels).")
+    ] = "epochs",
+    least: Annotated[
+        int | None, typer.Option(min=1, help="How much of it; by default two halvings less than all, of a side one.")
+    ] = None,
     filter_: Annotated[
         str | None,
         typer.Option(
@@ -53,6 +58,12 @@ def command(
         ),
     ] = None,
     supernet_epochs: Annotated[int, typer.Option(min=1, help="Of the supernet's training.")] = 10,
+    supernet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Its weights as an earlier search of this space, within more, trained them."
+        ),
+    ] = None,
     of: Annotated[int, typer.Option(min=2, max=1000, help="Proposals that --filter chooses among.")] = 8,
     trials: Annotated[
         int | None, typer.Option(min=1, help="How many members are trained, those by chance among them; 40.")
@@ -110,13 +121,15 @@ def command(
         if (max_latency is None) != (latency_table is None):
             raise StudyError("a search holds --max-latency by --latency-table, so that no timing waits for a training: "
                              "say both (convsmith profile-device SPACE --out FILE)")  # fmt: skip
+        if supernet is not None and filter_ != searching.SUPERNET:
+            raise StudyError("--supernet has weights for --filter supernet: say both")
         settled = settle(recipe, None if config is None else Path(config), settings(set_ or []))
         asked = searching.Asked(
             Budget(size(max_params), size(max_macs), size(max_weights), size(max_memory)), settled.recipe,
             {"side": side, "channels": channels, "seed": seed, "skip_unreadable": skip_unreadable}, space_, searcher,
-            seed, baseline, None if halving is None else (halving, least),
+            seed, baseline, None if halving is None else (halving, least, by),
             None if max_latency is None or latency_table is None else (max_latency, latency_table),
-            filter_, of if filter_ is not None else 1, supernet_epochs, soft,
+            filter_, of if filter_ is not None else 1, supernet_epochs, soft, supernet,
         )  # fmt: skip
         session = searching.begun(data, asked, Path(out) if out else None, store, study, trials or TRIALS)
     until = until if helper is None else float(helper)

@@ -11,15 +11,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convsmith.cli import say, searched
+from convsmith.cli import carry, say, searched
 from convsmith.cli.on_ray import on_ray
 from convsmith.cli.searching import Session
+from convsmith.search.costs import Costs, costs_of
+from convsmith.search.fidelity import EPOCHS, FIDELITIES, reduced
 from convsmith.search.study.plan import Proposer
 from convsmith.search.study.study import Task
 from convsmith.search.study.trial import train_trial
 from convsmith.search.study.worker import work
 from convsmith.train import Bar, Interrupted, Silent, Watch, machine
+from convsmith.train.setup import Setup
 from convsmith.views.units import seconds
+
+LIGHT = 10**11
+"""Forward MACs of a trial up to which it is carried out as usual: what is longer wins back a measurement of two
+seconds."""
 
 
 class Hands(NamedTuple):
@@ -58,22 +65,31 @@ def trainer(session: Session, watch: Watch) -> Callable[[Task], dict[str, Any]]:
     """Trains a trial of the session in its run folder."""
 
     def train(task: Task) -> dict[str, Any]:
-        network = session.plan.space.genome(task.member["choices"]).network
-        recipe = replace(session.recipe, epochs=task.member["epochs"])
-        return train_trial(
-            session.folder / "trials" / task.folder, network, session.data, recipe, session.record,
+        genome = session.plan.space.genome(task.member["choices"])
+        fidelity = {name: task.member[name] for name in FIDELITIES if name in task.member}
+        network, data = reduced(genome.network, session.data, fidelity)
+        recipe, record = replace(session.recipe, epochs=fidelity[EPOCHS]), session.record | {"fidelity": fidelity}
+        folder = session.folder / "trials" / task.folder
+        if not (folder / "run.json").is_file():  # each in its own way: members differ in what is fastest
+            execution = carry.alone(network, data, recipe, say.console(quiet=True), LIGHT)
+            record["setup"] = Setup(execution).to_json()
+        outcome = train_trial(
+            folder, network, data, recipe, record,
             seed=session.plan.seed, watch=watch, title=f"trial {task.number + 1} of {session.trials}",
         )  # fmt: skip
+        # of the member, also where it was trained at a smaller side
+        return outcome | dict(zip(Costs._fields, costs_of(genome.graph), strict=True))
 
     return train
 
 
 def line(session: Session, task: Task, outcome: dict[str, Any]) -> str:
     """How a trial ended."""
-    by, epochs = session.plan.lane(task.number), task.member["epochs"]
+    by, fidelity = session.plan.lane(task.number), session.plan.by
     return (
-        f"trial {task.number + 1} of {session.trials} · {by} · {outcome['accuracy']:.2%} after {epochs} epochs · "
-        f"{outcome['macs']:,} MACs · {outcome['params']:,} parameters · {seconds(outcome['seconds'])}"
+        f"trial {task.number + 1} of {session.trials} · {by} · {outcome['accuracy']:.2%} · {fidelity} "
+        f"{task.member[fidelity]:,} · {outcome['macs']:,} MACs · {outcome['params']:,} parameters · "
+        f"{seconds(outcome['seconds'])}"
     )
 
 

@@ -31,7 +31,7 @@ def tell(session: Session, screen: Console, began: float, json_: bool) -> None:
         raise StudyError(
             f"no trial finished in the time; allow more by --time, and go on: convsmith search --join {folder}"
         )
-    best, at = _verified(session, found.ranked(rows), screen)
+    best, at = _verified(session, found.ranked(rows, plan.by), screen)
     report = {
         "search": str(folder), "plan": plan.to_json(), "recipe": session.recipe.to_json(),
         "verdict": found.verdict(rows, plan), "trials": [row.to_json() for row in best],
@@ -80,10 +80,11 @@ def _all_too_slow(session: Session, best: list[found.Row]) -> str:
 def _print(report: dict[str, Any], screen: Console) -> None:
     table = Table("trial", "by", box=None, pad_edge=False, header_style="bold")
     timed = any("measured_ms" in row for row in report["trials"])
-    for word in ("validation", "epochs", "MACs", "parameters", *(["measured"] if timed else [])):
+    by = (report["plan"]["halving"] or {}).get("by", "epochs")
+    for word in ("validation", by, "MACs", "parameters", *(["measured"] if timed else [])):
         table.add_column(word, justify="right")
     for row in report["trials"][:BEST]:
-        sizes = [str(row["epochs"]), f"{row['macs']:,}", f"{row['params']:,}"]
+        sizes = [f"{row[by]:,}", f"{row['macs']:,}", f"{row['params']:,}"]
         sizes += [f"{row['measured_ms']:.3g} ms" if "measured_ms" in row else ""] if timed else []
         table.add_row(str(row["number"] + 1), row["searcher"], f"{row['accuracy']:.2%}", *sizes)
     screen.print(table)
@@ -106,11 +107,11 @@ def _page(session: Session, report: dict[str, Any], screen: Console) -> None:
 
 
 def _correlations(session: Session, rows: list[found.Row]) -> dict[str, float]:
-    """How the ranks of proxies follow accuracy over the trials that were trained for the longest; for few none."""
+    """How the ranks of proxies follow accuracy over the trials that were trained to the full; for few none."""
     from convsmith.search.proxies import PROXIES
     from convsmith.search.ranks import spearman
 
-    some = [row for row in rows if row.epochs == session.plan.epochs][:MOST]
+    some = [row for row in rows if row.fidelity[session.plan.by] == session.plan.most][:MOST]
     if len(some) < FEWEST:
         return {}
     accuracy = [row.accuracy for row in some]

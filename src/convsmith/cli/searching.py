@@ -16,18 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convsmith.cli import carry, inputs, say
+from convsmith.cli import inputs, say
 from convsmith.data import Data
 from convsmith.search import Budget
+from convsmith.search.fidelity import full
 from convsmith.search.searchers import Feasible
 from convsmith.search.spaces import Genome, Space, space
-from convsmith.search.study.halving import Halving
+from convsmith.search.study.halving import halving_of
 from convsmith.search.study.plan import Plan, Proposer
 from convsmith.search.study.study import Study
 from convsmith.spec.errors import StudyError
 from convsmith.spec.files import write_whole
-from convsmith.train import Bar, Recipe, Run, default_folder
-from convsmith.train.setup import Setup
+from convsmith.train import Recipe, Run, default_folder
 
 FORMAT, VERSION = "convsmith.search", 1
 SUPERNET = "supernet"
@@ -36,8 +36,8 @@ LARGE = 96
 
 
 class Asked(NamedTuple):
-    """What the command line says of a search. `halving` is (eta, least); `latency` is (limit, table); `load` says how
-    images are read."""
+    """What the command line says of a search. `halving` is (eta, least, by); `latency` is (limit, table); `load` says
+    how images are read; `supernet` is the folder of a search whose shared weights serve this one, too."""
 
     budget: Budget
     recipe: Recipe
@@ -46,12 +46,13 @@ class Asked(NamedTuple):
     searcher: str = "evolution"
     seed: int = 0
     baseline: bool = True
-    halving: tuple[int, int] | None = None
+    halving: tuple[int, int | None, str] | None = None
     latency: tuple[str, str] | None = None
     filter: str | None = None
     of: int = 1
     supernet_epochs: int = 0
     soft: bool = False
+    supernet: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `joined` reads, with paths that hold from everywhere."""
@@ -62,6 +63,7 @@ class Asked(NamedTuple):
             "recipe": self.recipe.to_json(),
             "space": str(Path(self.space or "").resolve()) if own else self.space,
             "latency": self.latency and [self.latency[0], str(Path(self.latency[1]).resolve())],
+            "supernet": self.supernet and str(Path(self.supernet).resolve()),
         }
 
     @staticmethod
@@ -96,11 +98,10 @@ def begun(source: str, asked: Asked, folder: Path | None, store: str | None, nam
     asked = asked._replace(recipe=asked.recipe.settled(len(data.train), data.flip))
     folder = folder or default_folder(f"search-{data.name}")
     plan = _plan(asked, data, folder)
-    some = plan.feasible.any()  # refuses a budget that nothing meets
+    plan.feasible.any()  # refuses a budget that nothing meets
     Proposer(replace(plan, score=None))(0, [])  # and a searcher that is not there
     place, name = store or str(folder / "study.db"), name or folder.name
     record = inputs.about("train", data, asked.recipe, source=source, seed=asked.seed, load_options=asked.load)
-    record["setup"] = Setup(carry.alone(some.network, data, asked.recipe, say.console())).to_json()
     about = {**plan.to_json(), "data": record["data"], "asked": asked.to_json()}
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -114,16 +115,21 @@ def begun(source: str, asked: Asked, folder: Path | None, store: str | None, nam
     return Session(folder, study, plan, data, asked.recipe, trials, record, _measure(asked))
 
 
-def joined(folder: Path, trials: int | None) -> Session:
-    """A search that was begun, from its folder alone; `trials` asks for more of them. Raises StudyError, DataError."""
+def opened(folder: Path) -> tuple[dict[str, Any], Study]:
+    """What search.json says, and the study of a search that was begun. Raises StudyError."""
     try:
-        head = json.loads((folder / "search.json").read_text())
+        head: dict[str, Any] = json.loads((folder / "search.json").read_text())
     except (OSError, ValueError):
         raise StudyError(f"{folder} is no search: it has no search.json that can be read") from None
     if (head.get("format"), head.get("version")) != (FORMAT, VERSION):
         raise StudyError(f"{folder} was written by another version ({head.get('format')} {head.get('version')})")
     place = head["store"] if "://" in head["store"] else str(folder / head["store"])
-    study = Study.open(place, head["study"])
+    return head, Study.open(place, head["study"])
+
+
+def joined(folder: Path, trials: int | None) -> Session:
+    """A search that was begun, from its folder alone; `trials` asks for more of them. Raises StudyError, DataError."""
+    head, study = opened(folder)
     about, asked = study.about["data"], Asked.from_json(study.about["asked"])
     data = inputs.load_data(about["source"], say.console(), **about["load"], classes=tuple(about["classes"]))
     if data.fingerprint != about["fingerprint"]:
@@ -161,14 +167,14 @@ def write_json(path: Path, data: Any) -> None:
 
 def _plan(asked: Asked, data: Data, folder: Path) -> Plan:
     assert asked.recipe.epochs is not None, "the recipe is settled"
-    budget, latency = _timed(asked)
-    some = _space(asked.space, data)
-    halving = None if asked.halving is None else Halving(*asked.halving, asked.recipe.epochs)
-    if halving is not None:
-        halving.check()
+    budget, latency = timed(asked)
+    some = space_of(asked, data)
+    halving = None if asked.halving is None else halving_of(*asked.halving, full(data, asked.recipe.epochs))
     score = None
     if asked.filter == SUPERNET:
-        score = _by_supernet(folder / "supernet.safetensors", Feasible(some, budget, latency), asked, data)
+        from convsmith.cli.shared_weights import by_supernet
+
+        score = by_supernet(folder, asked, Feasible(some, budget, latency), data)
     elif asked.filter is not None:
         score = scorer(asked.filter, data, asked.seed)
     return Plan(
@@ -177,24 +183,7 @@ def _plan(asked: Asked, data: Data, folder: Path) -> Plan:
     )  # fmt: skip
 
 
-def _by_supernet(path: Path, feasible: Feasible, asked: Asked, data: Data) -> Callable[[Genome], float]:
-    """Members' accuracy with shared weights, which are trained when the first is asked for."""
-    from convsmith.search.supernet.judge import judged
-    from convsmith.search.supernet.shared import Shared
-    from convsmith.search.supernet.train import train_shared
-
-    kept: list[Shared] = []
-
-    def scored(genome: Genome) -> float:
-        if not kept:
-            watch, epochs = Bar(say.console(), every_epoch=False), asked.supernet_epochs
-            kept.append(train_shared(path, feasible, data, asked.recipe, epochs, seed=asked.seed, watch=watch))
-        return judged(kept[0], genome, data) if kept[0].fits(genome) else 0.0
-
-    return scored
-
-
-def _timed(asked: Asked) -> tuple[Budget, Callable[[Genome], float] | None]:
+def timed(asked: Asked) -> tuple[Budget, Callable[[Genome], float] | None]:
     """The budget with its limit of latency, and what a table predicts."""
     if asked.latency is None:
         return asked.budget, None
@@ -220,8 +209,9 @@ def _measure(asked: Asked) -> Callable[[Genome], float] | None:
     return lambda genome: latency_as_in(table, genome.network, say.console().print).ms
 
 
-def _space(name: str | None, data: Data) -> Space:
-    name = name or ("mnas" if data.side >= LARGE else "cifar_mb")
+def space_of(asked: Asked, data: Data) -> Space:
+    """The space that is searched, for these images."""
+    name = asked.space or ("mnas" if data.side >= LARGE else "cifar_mb")
     return space(name, side=data.side, channels=data.channels, classes=len(data.classes))
 
 

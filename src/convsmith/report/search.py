@@ -13,6 +13,9 @@ from convsmith.report.numbers import percent
 from convsmith.report.templates import fill
 from convsmith.spec.files import write_whole
 
+HALVED = {"epochs": "epochs", "examples": "training images", "side": "pixels of a side"}
+"""What halving began with less of, in words."""
+
 
 def write_search(path: Path, report: Mapping[str, Any], record: Mapping[str, Any], budget: str, cost: str) -> Path:
     """Write the page to `path`, and return that. Raises MissingExtra without the libraries for reports, RunError.
@@ -30,11 +33,13 @@ def write_search(path: Path, report: Mapping[str, Any], record: Mapping[str, Any
 def render(report: Mapping[str, Any], record: Mapping[str, Any], budget: str, cost: str) -> str:
     """The page's HTML. Every string is escaped."""
     trials = report["trials"]
-    best = trials[0]
+    best, by = trials[0], (report["plan"]["halving"] or {}).get("by", "epochs")
     values = {
         **{name: report[name] for name in ("plan", "recipe", "verdict", "trials", "proxies")},
         **{name: record[name] for name in ("data", "command", "environment")},
         "budget": budget,
+        "by": by,
+        "halved": HALVED[by],
         "best": best,
         "noise": 1.96 * sqrt(2 * best["accuracy"] * (1 - best["accuracy"]) / best["images"]),
         "total": sum(trial["seconds"] for trial in trials),

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from convsmith.data import Data, ImageSet
+from convsmith.data import Data
 from convsmith.search.candidate import Candidate
 from convsmith.search.candidates import from_json
+from convsmith.search.fidelity import subset
 from convsmith.search.start import started
 from convsmith.spec.errors import TrainingError
 from convsmith.train import Interrupted, Recipe, Watch, train
@@ -148,22 +149,3 @@ def _try(
 def _standing(score: dict[str, Any]) -> tuple[float, float]:
     """Smaller is better: top-1, and the loss between equals."""
     return -score["top1"], float("inf") if score["loss"] is None else score["loss"]
-
-
-def subset(data: Data, largest: int) -> Data:
-    """`data` with at most `largest` training images, the same share of every class. Validation and test stay.
-
-    The originals stay behind, as they are those of all images: resize first.
-    """
-    if len(data.train) <= largest:
-        return data
-    labels = data.train.labels
-    kept = []
-    for label in range(len(data.classes)):
-        members = (labels == label).nonzero()[:, 0]
-        kept += members[: max(1, round(len(members) * largest / len(labels)))].tolist()
-    return replace(data, train=_take(data.train, sorted(kept)), originals=None)
-
-
-def _take(images: ImageSet, rows: list[int]) -> ImageSet:
-    return ImageSet(images.images[rows], images.labels[rows], tuple(images.names[i] for i in rows))

@@ -13,7 +13,7 @@ from convsmith.search.searchers.controller import Controller
 from convsmith.search.searchers.reward import ACCURACY, Reward
 from convsmith.search.spaces import Genome, space
 from convsmith.search.study import found
-from convsmith.search.study.halving import Halving
+from convsmith.search.study.halving import Halving, halving_of
 from convsmith.search.study.plan import Plan, Proposer
 from convsmith.search.study.study import Entry
 from convsmith.search.target import Target
@@ -76,10 +76,30 @@ def test_the_better_third_is_trained_for_three_times_as_long() -> None:
     assert {trial.number for trial in told} >= {entry.number for entry in by_epochs[9]}
 
 
+@pytest.mark.parametrize(("by", "rungs"), [("examples", (1100, 3300, 9900)), ("side", (10, 32))])
+def test_halving_by_what_is_not_epochs(by: str, rungs: tuple[int, ...]) -> None:
+    halving = halving_of(3, None, by, {"epochs": 9, "examples": 9900, "side": 32})
+    assert halving.rungs == rungs
+    plan = Plan(CIFAR, BUDGET, 9, "random", baseline=False, halving=halving)
+    entries = ended(plan, 30)
+    assert {entry.member["epochs"] for entry in entries} == {9}
+    assert {entry.member[by] for entry in entries} == set(rungs)
+    rows = found.rows(plan, entries)
+    assert [row.to_json()[by] for row in rows] == [entry.member[by] for entry in entries]
+    assert len(plan.trials(entries, "random")) == sum(entry.member[by] == rungs[0] for entry in entries)
+
+
 def test_halving_that_cannot_be_is_refused() -> None:
+    full = {"epochs": 9, "examples": 1000, "side": 32}
+    with pytest.raises(SpecError, match="500 examples by 3 needs at least 1500 images to learn from, and there are 10"):
+        halving_of(3, 500, "examples", full)
+    with pytest.raises(SpecError, match="16 side by 3 needs at least 48 pixels of a side, and images have 32"):
+        halving_of(3, 16, "side", full)
+    with pytest.raises(SpecError, match="halving is by epochs, examples, side, got 'sides'; did you mean 'side'"):
+        halving_of(3, 16, "sides", full)
     with pytest.raises(SpecError, match="from 1 epochs by 4 needs at least 4 epochs in the recipe, which has 3"):
         Halving(4, 1, 3).check()
-    with pytest.raises(SpecError, match="keeps one in two or more"):
+    with pytest.raises(SpecError, match="keeps one in two or more, from 1 on"):
         Halving(1, 1, 9).check()
 
 
@@ -138,10 +158,9 @@ def test_a_soft_reward_is_the_controllers_and_needs_a_limit() -> None:
 
 def rows(*pairs: tuple[float, float], images: int = 1000) -> list[found.Row]:
     """Trials of (accuracy, cost), the searcher's and chance's in turn."""
-    genome = CIFAR.draw(1, seed=0)[0]
-    lanes = ("evolution", "random")
+    genomes, lanes = CIFAR.draw(len(pairs), seed=0), ("evolution", "random")
     return [
-        found.Row(i, lanes[i % 2], genome, cost, 3, {"accuracy": accuracy, "images": images})
+        found.Row(i, lanes[i % 2], genomes[i], cost, {"epochs": 3}, {"accuracy": accuracy, "images": images})
         for i, (accuracy, cost) in enumerate(pairs)
     ]
 
@@ -154,6 +173,43 @@ def test_the_best_the_front_and_the_trajectory() -> None:
         "evolution": [(1, 0.5), (2, 0.7), (3, 0.7)],
         "random": [(1, 0.7), (2, 0.7), (3, 0.7)],
     }
+
+
+def halved(*runs: dict[int, float]) -> list[found.Row]:
+    """A member each, of every other lane, with its accuracy by epochs."""
+    genomes, lanes = CIFAR.draw(len(runs), seed=0), ("evolution", "random")
+    each = [(i, epochs, accuracy) for i, run in enumerate(runs) for epochs, accuracy in run.items()]
+    return [
+        found.Row(number, lanes[i % 2], genomes[i], 1, {"epochs": epochs}, {"accuracy": accuracy, "images": 1000})
+        for number, (i, epochs, accuracy) in enumerate(each)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "order"),
+    [
+        (({1: 0.5, 3: 0.6}, {1: 0.4}, {1: 0.45}), [0, 2, 1]),  # longer, and better when it was alike
+        (({1: 0.4, 3: 0.6}, {1: 0.5}), [1, 0]),  # better when it was alike, and has not gone on in time
+        (({1: 0.5, 3: 0.6, 9: 0.7}, {1: 0.4, 3: 0.65}), [1, 0]),
+        (({1: 0.5, 3: 0.6, 9: 0.7}, {1: 0.55}), [0, 1]),  # who has gone on twice stays ahead
+        (({1: 0.5, 3: 0.6, 9: 0.7}, {1: 0.4, 3: 0.5}, {1: 0.45}), [0, 2, 1]),
+        (({3: 0.6}, {3: 0.7}, {3: 0.65}), [1, 2, 0]),
+    ],
+)
+def test_who_was_trained_for_less_is_held_to_what_others_had_then(runs: Any, order: list[int]) -> None:
+    some = halved(*runs)
+    genomes = CIFAR.draw(len(runs), seed=0)
+    best = found.ranked(some)
+    assert [genomes.index(row.genome) for row in best[: len(runs)]] == order
+    assert [row.fidelity["epochs"] for row in best[: len(runs)]] == [max(runs[i]) for i in order]
+    assert sorted(row.number for row in best) == list(range(len(some)))
+    assert best[len(runs) :] == sorted(best[len(runs) :], key=lambda row: -row.accuracy)
+
+
+def test_the_searcher_and_chance_are_compared_by_what_both_had() -> None:
+    plan = Plan(CIFAR, BUDGET, 9, halving=Halving(3, 1, 9))
+    said = found.verdict(halved({1: 0.5, 3: 0.7}, {1: 0.5, 3: 0.6, 9: 0.8}), plan)
+    assert said.startswith("best of evolution 70.00%, best of chance at equal trials 60.00%, both with epochs 3: 10.00")
 
 
 @pytest.mark.parametrize(

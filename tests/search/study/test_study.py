@@ -193,7 +193,7 @@ def test_a_study_of_another_kind_is_refused(where: str, study: Study) -> None:
     with pytest.raises(StudyError, match=r"there is no study 'r' in .* \(there are: s\)"):
         Study.open(where, "r")
     study._kept.set_study_user_attr(study._id, "convsmith", {"format": "convsmith.study", "version": 9})
-    with pytest.raises(StudyError, match="is of version 9; this convsmith reads 1"):
+    with pytest.raises(StudyError, match="is of version 9; this convsmith reads 2"):
         Study.open(where, "s")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from convsmith.search.budget import LIMITS, Budget
 from convsmith.search.costs import costs
+from convsmith.search.fidelity import EPOCHS
 from convsmith.search.searchers import Feasible, Searcher, Trial, searcher
 from convsmith.search.searchers.feasible import Latency
 from convsmith.search.searchers.filtered import Filtered
@@ -28,7 +29,7 @@ class Plan:
     searcher  its name
     baseline  every other trial is drawn by chance: a search of its own, at equal cost, that the searcher learns nothing
               from
-    halving   from fewer epochs to `epochs`, for the better ones
+    halving   begins with less, fewer epochs say, and goes on with the better ones
     latency   tells milliseconds where the budget limits them
     soft      the controller's reward is accuracy × (cost / limit)^-0.07 and not accuracy alone (MnasNet's equation 2)
     filter    a proxy's name: of `of` proposals the one that `score` says most for is tried
@@ -70,6 +71,16 @@ class Plan:
             "soft": self.soft,
         }
 
+    @property
+    def by(self) -> str:
+        """What trainings can differ in: `search.fidelity.FIDELITIES`."""
+        return EPOCHS if self.halving is None else self.halving.by
+
+    @property
+    def most(self) -> int:
+        """What a full training has of it."""
+        return self.epochs if self.halving is None else self.halving.most
+
     def lane(self, number: int) -> str:
         """The searcher that a trial is asked of."""
         return BASELINE if self.baseline and number % 2 else self.searcher
@@ -107,12 +118,12 @@ class Plan:
         return self.space.genome(entry.member["choices"])
 
     def trials(self, entries: Sequence[Entry], lane: str) -> list[Trial]:
-        """The finished trials of a lane, by number; of a member that was trained again, the longest training."""
+        """The finished trials of a lane, by number; of a member that was trained again, the fullest training."""
         longest: dict[Genome, Entry] = {}
         for entry in self.of_lane(entries, lane):
             if entry.outcome is not None:
                 genome = self.genome(entry)
-                if genome not in longest or entry.member["epochs"] > longest[genome].member["epochs"]:
+                if genome not in longest or entry.member[self.by] > longest[genome].member[self.by]:
                     longest[genome] = entry
         found = [
             Trial(entry.number, genome, entry.outcome["accuracy"], self.cost(genome))
@@ -135,17 +146,17 @@ class Proposer:
         self._searchers: dict[str, tuple[Searcher, list[Trial]]] = {}
 
     def __call__(self, number: int, entries: Sequence[Entry]) -> dict[str, Any]:
-        """The member of a trial: `choices`, and the `epochs` that it is trained for."""
+        """The member of a trial: `choices`, the `epochs` that it is trained for, and what else it has less of."""
         plan, lane = self.plan, self.plan.lane(number)
-        epochs = plan.epochs
+        fidelity = {EPOCHS: plan.epochs}
         if plan.halving is not None:
             rungs, better = plan.halving.rungs, plan.halving.promoted(plan.of_lane(entries, lane))
             if better is not None:
-                return better.member | {"epochs": rungs[rungs.index(better.member["epochs"]) + 1]}
-            epochs = rungs[0]
+                return better.member | {plan.by: rungs[rungs.index(better.member[plan.by]) + 1]}
+            fidelity[plan.by] = rungs[0]
         found = self._told(lane, plan.trials(entries, lane))
         found.taken(plan.genome(entry) for entry in entries)
-        return {"choices": found.ask(number).settings, "epochs": epochs}
+        return {"choices": found.ask(number).settings, **fidelity}
 
     def _new(self, lane: str) -> Searcher:
         plan = self.plan

@@ -11,7 +11,7 @@ from convsmith.search.study.claims import BEAT, Claims, Members
 from convsmith.search.study.store import masked, reaching, storage
 from convsmith.spec.errors import StudyError
 
-FORMAT, VERSION = "convsmith.study", 1
+FORMAT, VERSION = "convsmith.study", 2
 ABOUT, MEMBER, OUTCOME, FOLDERS = "convsmith", "member", "outcome", "folders"
 """Attributes of Optuna's studies and trials."""
 

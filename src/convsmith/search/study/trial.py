@@ -11,7 +11,7 @@ from typing import Any
 from convsmith.data import Data
 from convsmith.search.costs import Costs, costs_of
 from convsmith.search.fit import train_run
-from convsmith.spec.errors import TrainingError
+from convsmith.spec.errors import SpecError, TrainingError
 from convsmith.spec.network import Network
 from convsmith.spec.trace import trace
 from convsmith.train import Recipe, Run, Watch, store
@@ -34,13 +34,14 @@ def train_trial(
         found: dict[str, Any] = run.read_json(OUTCOME)
         return found
     begun = time.perf_counter()
-    outcome: dict[str, Any] = dict(zip(Costs._fields, costs_of(trace(network)), strict=True))
+    outcome: dict[str, Any] = {}
     try:
+        outcome |= zip(Costs._fields, costs_of(trace(network)), strict=True)
         net, _ = train_run(run, data, recipe, seed=seed, watch=watch, title=title)
         last = json.loads(run.path("metrics.jsonl").read_text().splitlines()[-1])
         outcome |= {"accuracy": last["val_top1"], "loss": last["val_loss"]}
         store(run, net.cpu())
-    except TrainingError as error:
+    except (TrainingError, SpecError) as error:  # a side can be too small for a network
         outcome |= {"accuracy": 0.0, "failed": str(error)}
     outcome |= {"seconds": round(time.perf_counter() - begun, 2), "images": len(data.val)}
     run.write_json(OUTCOME, outcome)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ class _Loop:
         begun, seen = time.perf_counter(), 0
         for step, batch in enumerate(self.feed.batches(parts, seed=self.seed, epoch=epoch)):
             images = self.data.preprocess.normalise(batch.images)
-            some = _members(self.ends, self.feasible, np.random.default_rng((self.seed, epoch, step)))
+            some = self.members(np.random.default_rng((self.seed, epoch, step)))
             for group in self.optimiser.param_groups:
                 group["lr"] = self.schedule.lr(epoch * self.batches + step)
             seed_step(self.seed, epoch, step, 0)  # of dropout
@@ -118,6 +119,12 @@ class _Loop:
             self.optimiser.zero_grad(set_to_none=True)
             seen += len(batch.labels)
             self.watch.step(epoch + 1, loss, top1, seen / (time.perf_counter() - begun))
+
+    def members(self, random: np.random.Generator) -> list[Genome]:
+        """Of a step. Some that are drawn do not fit on the shared weights, as not all members were looked at: others
+        are drawn."""
+        drawn = filter(self.shared.fits, iter(lambda: self.feasible.draw(random), None))
+        return [self.ends.largest, self.ends.smallest, *islice(drawn, MEMBERS - 2)]
 
 
 def step_of(shared: Shared, members: list[Genome], images: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -134,10 +141,6 @@ def step_of(shared: Shared, members: list[Genome], images: Tensor, labels: Tenso
             loss = F.cross_entropy(out, teacher)
         loss.backward()  # type: ignore[no-untyped-call]
     return first
-
-
-def _members(ends: Ends, feasible: Feasible, random: np.random.Generator) -> list[Genome]:
-    return [ends.largest, ends.smallest, *(feasible.draw(random) for _ in range(MEMBERS - 2))]
 
 
 def _named(shared: Shared, optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
