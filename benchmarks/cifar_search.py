@@ -3,12 +3,13 @@
 Two searches by the command line on this machine, of `cifar_mb`, by evolution beside chance, with halving from one epoch
 to nine: within 10 M multiply-adds; and within the latency of the scaled ResNet-20 (one thread, one image, PyTorch), by
 a table of the space that is measured first. What was found, ResNet-20 of 8 channels (10.2 M, a little over), MobileNet
-v2 in the strides that are usual for CIFAR at the width that fits, and they all train alike, three seeds on one split:
-20 epochs by the recipe `default` with shifts by an eighth. The images are a JPEG-compressed copy, on which networks
-lose some 10 points: read them side by side. Latency is what `convsmith latency` measures.
+v2 in the strides that are usual for CIFAR at the width that fits, and they all train alike, three seeds on one split,
+by the recipe `default` with shifts by an eighth. The images are a JPEG-compressed copy, on which networks lose some 10
+points: read them side by side. Latency is what `convsmith latency` measures.
 
-Steps are recorded in cifar_search.jsonl: `python benchmarks/cifar_search.py --only macs,latency,finals --seeds 0,1,2
---work runs/cifar_search`; a search that was stopped goes on. Without --only, the table of what is recorded.
+Steps are recorded in cifar_search.jsonl: `python benchmarks/cifar_search.py --only table,macs,latency,finals
+--seeds 0,1,2 --work runs/cifar_search`; a search that was stopped goes on. Without --only, the table of what is
+recorded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,14 +32,14 @@ from convsmith import spec
 from convsmith.spec import Flatten, Linear, Network, PoolTo, Relu6, Seq, round_to
 from convsmith.spec.codec import dumps, loads, write
 from convsmith.spec.trace import trace
-from convsmith.train import environment
+from convsmith.train import environment, machine
 from convsmith.views.cost import cost
 from convsmith.zoo.blocks import conv_norm
 from convsmith.zoo.mobilenet_v2 import FIRST, LAST, TABLE2, bottleneck
 
 RECORDS = Path(__file__).with_suffix(".jsonl")
 ZIP = Path(__file__).parents[2] / "shared" / "data" / "cifar10.zip"
-MACS, TARGET, EPOCHS, CLASSES = 10_000_000, "eager,threads=1", 20, 10
+MACS, TARGET, CLASSES = 10_000_000, "eager,threads=1", 10
 SEARCH = ("--space", "cifar_mb", "--halving", "3", "--least", "1", "--set", "epochs=9", "--set", "shift=0.125",
           "--trials", "1000")  # fmt: skip
 
@@ -84,28 +87,39 @@ def milliseconds(network: Network, work: Path) -> float:
     return float(found["measured"]["ms"])
 
 
+def table_of(work: Path) -> dict[str, Any]:
+    """The limit of latency, and a table by which a search is held to it."""
+    begun = time.perf_counter()
+    limit = milliseconds(resnet(), work)
+    places = ("--side", 32, "--classes", CLASSES, "--out", work / "table.json")
+    command("profile-device", "cifar_mb", "--target", TARGET, "--time", "6m", *places)
+    return {"limit": f"{limit:.3f}ms", "minutes": (time.perf_counter() - begun) / 60}
+
+
 def search(name: str, data: Path, work: Path, minutes: float) -> dict[str, Any]:
     """One of the searches, in so many minutes all in all."""
-    folder, begun, limits = work / name, time.perf_counter(), ["--max-macs", str(MACS)]
+    folder, spent, limits = work / name, 0.0, ["--max-macs", str(MACS)]
     if name == "latency":
-        limit = milliseconds(resnet(), work)
-        places = ("--side", 32, "--classes", CLASSES, "--out", work / "table.json")
-        command("profile-device", "cifar_mb", "--target", TARGET, "--time", "6m", *places)
-        limits = ["--max-latency", f"{limit:.3f}ms", "--latency-table", str(work / "table.json")]
-    left = f"{60 * minutes - (time.perf_counter() - begun):.0f}s"
+        made = [entry for entry in recorded() if entry["step"] == "table"]
+        if not made:
+            sys.exit("a search within a latency wants a table: --only table,latency")
+        spent, limits = made[-1]["minutes"], ["--max-latency", made[-1]["limit"]]
+        limits += ["--latency-table", str(work / "table.json")]
     words = ["--join", folder] if (folder / "search.json").exists() else [data, *SEARCH, *limits, "--out", folder]
-    report = json.loads(command("search", *words, "--time", left, "--json"))
-    spent = (time.perf_counter() - begun) / 60
+    ended = [json.loads(outcome.read_text()) for outcome in folder.glob("trials/*/outcome.json")]
+    left = max(1.0, 60 * (minutes - spent) - sum(trial["seconds"] for trial in ended))
+    report = json.loads(command("search", *words, "--threads", 1, "--time", f"{left:.0f}s", "--json"))
+    spent += sum(trial["seconds"] for trial in report["trials"]) / 60
     network = loads((folder / "found.json").read_text())
     return {"network": json.loads(dumps(network)), "limits": limits, "minutes": spent, "verdict": report["verdict"],
             "trials": len(report["trials"]), "macs": _macs(network)}  # fmt: skip
 
 
-def final(name: str, network: Network, seed: int, data: Path, work: Path) -> dict[str, Any]:
-    """One whole training, tested."""
-    write(network, work / f"{name}.json")
-    out = work / f"final-{name}-{seed}"
-    words = ("--seed", seed, "--split-seed", 0, "--set", f"epochs={EPOCHS}", "--set", "shift=0.125", "--out", out)
+def final(name: str, seed: int, epochs: int, data: Path, work: Path) -> dict[str, Any]:
+    """One whole training on one thread, tested."""
+    out = work / f"final-{name}-{epochs}-{seed}"
+    words = ("--seed", seed, "--split-seed", 0, "--set", f"epochs={epochs}", "--set", "shift=0.125", "--threads", 1,
+             "--out", out)  # fmt: skip
     if (out / "run.json").exists():
         command("resume", out)
         top1 = json.loads((out / "test.json").read_text())["top1"]
@@ -135,6 +149,23 @@ def keep(entry: dict[str, Any]) -> None:
     print({name: value for name, value in entry.items() if name != "network"}, file=sys.stderr, flush=True)
 
 
+def finals(seeds: Sequence[int], epochs: int, data: Path, work: Path) -> None:
+    """What is missing of latencies, one by one, and of whole trainings, one a core."""
+    known = {(e["name"], e.get("epochs"), e.get("seed")) for e in recorded() if e["step"] in ("final", "time")}
+    for name, network in contestants().items():
+        write(network, work / f"{name}.json")
+        if (name, None, None) not in known:
+            keep({"step": "time", "name": name, "ms": milliseconds(network, work)})
+    with ThreadPoolExecutor(machine.cores()) as pool:
+        jobs = {
+            pool.submit(final, name, seed, epochs, data, work): {
+                "step": "final", "name": name, "epochs": epochs, "seed": seed}
+            for seed in seeds for name in contestants() if (name, epochs, seed) not in known
+        }  # fmt: skip
+        for job in as_completed(jobs):
+            keep(jobs[job] | job.result())
+
+
 def show() -> None:
     """The searches, and the contestants side by side."""
     entries = recorded()
@@ -144,38 +175,36 @@ def show() -> None:
                   f"{entry['verdict'] or 'no verdict'}.\n")  # fmt: skip
     rows = []
     for name, network in contestants().items():
-        tests = [100 * entry["test"] for entry in entries if entry["step"] == "final" and entry["name"] == name]
+        finals = [entry for entry in entries if entry["step"] == "final" and entry["name"] == name]
         times = [entry["ms"] for entry in entries if entry["step"] == "time" and entry["name"] == name]
         total = cost(trace(network))
-        apart = f" ± {statistics.stdev(tests):.2f}" if len(tests) > 1 else ""
-        rows.append((name, f"{total.macs:,}", f"{total.params:,}", f"{times[-1]:.2f}" if times else "",
-                     f"{statistics.mean(tests):.2f}{apart}" if tests else "", str(len(tests))))  # fmt: skip
-    print(table(("network", "MACs", "parameters", "ms", "test top-1, %", "seeds"), rows))
+        for epochs in sorted({entry["epochs"] for entry in finals}) or [0]:
+            tests = [100 * entry["test"] for entry in finals if entry["epochs"] == epochs]
+            apart = f" ± {statistics.stdev(tests):.2f}" if len(tests) > 1 else ""
+            mean, ms = f"{statistics.mean(tests):.2f}{apart}" if tests else "", f"{times[-1]:.2f}" if times else ""
+            rows.append((name, f"{total.macs:,}", f"{total.params:,}", ms, f"{epochs or ''}", mean, str(len(tests))))
+    print(table(("network", "MACs", "parameters", "ms", "epochs", "test top-1, %", "seeds"), rows))
 
 
 def main() -> None:
     """Record what is asked for, or show what is recorded."""
     parser = argparse.ArgumentParser(description="search on CIFAR-10")
-    parser.add_argument("--only", default="", help="steps to record: macs, latency, finals")
+    parser.add_argument("--only", default="", help="steps to record: table, macs, latency, finals")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--minutes", type=float, default=55.0, help="of a search, the table included")
+    parser.add_argument("--epochs", type=int, default=10, help="of the finals")
+    parser.add_argument("--minutes", type=float, default=40.0, help="of a search, the table included")
     parser.add_argument("--data", type=Path, default=ZIP)
     parser.add_argument("--work", type=Path, default=Path("runs/cifar_search"))
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     for step in filter(None, asked.only.split(",")):
+        if step == "table":
+            keep({"step": step, **table_of(asked.work)})
+            continue
         if step != "finals":
             keep({"step": step, **search(step, asked.data, asked.work, asked.minutes)})
             continue
-        known = {(entry["name"], entry.get("seed")) for entry in recorded() if entry["step"] in ("final", "time")}
-        for name, network in contestants().items():
-            if (name, None) not in known:
-                keep({"step": "time", "name": name, "ms": milliseconds(network, asked.work)})
-        for seed in map(int, asked.seeds.split(",")):
-            for name, network in contestants().items():
-                if (name, seed) not in known:
-                    found = final(name, network, seed, asked.data, asked.work)
-                    keep({"step": "final", "name": name, "seed": seed, **found})
+        finals([int(seed) for seed in asked.seeds.split(",")], asked.epochs, asked.data, asked.work)
     show()
 
 
