@@ -199,9 +199,10 @@ def test_a_plan_for_a_limit_of_time_has_fewer_designs_and_then_fewer_epochs(digi
 def test_the_epochs_that_fit_are_told_by_the_race(digits: Data) -> None:
     entry = make_plan(digits, Budget(macs=4_000_000), Recipe(epochs=10), count=1).entries[0]
     recipe = Recipe(epochs=10)
-    assert epochs_in(entry, recipe, 1258, entry.seconds) == 10
-    assert epochs_in(entry, recipe, 1258, 0.55 * entry.seconds) == 5
+    assert epochs_in(entry, recipe, 1258, 0, entry.seconds) == 10
+    assert epochs_in(entry, recipe, 1258, 0, 0.55 * entry.seconds) == 5
     entry.scores.append({"epochs": 2, "seconds": 8.0, "top1": 0.5, "loss": 1.0})  # four seconds an epoch
-    assert epochs_in(entry, recipe, 1258, 13.0) == 3
-    assert epochs_in(entry, recipe, 10 * LARGEST, 13.0) == 1  # of ten times the images
-    assert epochs_in(entry, recipe, 1258, 1e9) == 10
+    assert epochs_in(entry, recipe, 1258, 270, 13.0) == 3
+    assert epochs_in(entry, recipe, 10 * LARGEST, 0, 120.0) == 3  # of ten times the images
+    assert epochs_in(entry, recipe, 10 * LARGEST, 3 * LARGEST, 120.0) == 5  # half of the four seconds were validation
+    assert epochs_in(entry, recipe, 1258, 270, 1e9) == 10

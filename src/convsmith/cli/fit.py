@@ -177,7 +177,7 @@ def go_on(run: Any, plan: Plan, data: Any, seed: int, screen: Console, end: floa
         recipe = Recipe.from_json(run.about["recipe"])
         if end is not None:
             (entry,) = [entry for entry in plan.entries if entry.chosen]
-            recipe = replace(recipe, epochs=epochs_in(entry, recipe, len(data.train), usable(end)))
+            recipe = replace(recipe, epochs=epochs_in(entry, recipe, len(data.train), len(data.val), usable(end)))
             run.update(recipe=recipe.to_json())
             screen.print(f"{recipe.epochs} epochs fit the time that is left")
         with track.tracked(run, Bar(screen), screen) as watch:

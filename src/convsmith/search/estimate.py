@@ -17,7 +17,7 @@ from convsmith.views.cost import BYTES, Cost, cost
 LEAST, ENOUGH = 2, 0.3
 """Timed steps at least, after one to warm up, and the seconds after which no further one is made."""
 
-STEP_MACS = 3 * 10**9
+STEP_MACS = 10**10
 """Forward MACs of a timed step at most: of a larger network a smaller batch is timed, and scaled."""
 
 

@@ -18,7 +18,7 @@ from convsmith.search.budget import Budget
 from convsmith.search.candidate import Candidate
 from convsmith.search.designs import Design, race_field, within
 from convsmith.search.drawn import drawn
-from convsmith.search.estimate import training_bytes, training_seconds
+from convsmith.search.estimate import FORWARD, training_bytes, training_seconds
 from convsmith.search.quick import quick
 from convsmith.search.race import LARGEST, Entry, race_epochs, rungs
 from convsmith.search.trained import trained
@@ -229,14 +229,16 @@ def hurried(plan: Plan, images: int, seconds: float) -> Plan:
     return replace(plan, entries=tuple(entries), recipe=recipe, seconds=total)
 
 
-def epochs_in(entry: Entry, recipe: Recipe, images: int, seconds: float) -> int:
+def epochs_in(entry: Entry, recipe: Recipe, images: int, checked: int, seconds: float) -> int:
     """Epochs of the whole training that fit into so many seconds: at most the recipe's, at least one. By what an epoch
-    took in the race, on fewer images; without a race, by what it was estimated to take."""
+    took in the race, on fewer images but as many (`checked`) to validate; without a race, by what it was estimated to
+    take."""
     assert recipe.epochs is not None
     epoch = entry.seconds / recipe.epochs
     if entry.scores:
         last = entry.scores[-1]
-        epoch = last["seconds"] / last["epochs"] * images / min(images, LARGEST)
+        forward = FORWARD * checked
+        epoch = last["seconds"] / last["epochs"] * (images + forward) / (min(images, LARGEST) + forward)
     return max(1, min(recipe.epochs, int(seconds / epoch)))
 
 
