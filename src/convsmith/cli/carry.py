@@ -30,7 +30,7 @@ from convsmith.train.warm_start import warm_start
 from convsmith.views.cost import cost
 
 LIGHT = 10**12
-"""Forward MACs of a whole training up to which it runs in float32 without a measurement: a minute or two of a CPU."""
+"""Forward MACs of a whole training up to which it runs in float32 without a measurement: minutes at most."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def execution(
 
     `many` networks are trained like this one: then kernels that are compiled for each of them do not pay.
 
-    A light training is not measured: it would be over before that pays, and its result should be that of the
-    same command elsewhere.
+    A training of at most `light` forward MACs is not measured: it would be over before that pays, and its result should
+    be that of the same command elsewhere.
     """
     if asked.precision not in ("auto", *PRECISIONS):
         raise UnknownName(f"--precision is auto, {', '.join(PRECISIONS)}, got {asked.precision!r}")

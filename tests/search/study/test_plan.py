@@ -206,6 +206,13 @@ def test_who_was_trained_for_less_is_held_to_what_others_had_then(runs: Any, ord
     assert best[len(runs) :] == sorted(best[len(runs) :], key=lambda row: -row.accuracy)
 
 
+def test_no_trial_is_left_out_where_a_member_was_trained_twice() -> None:
+    """As in a space that is smaller than the search."""
+    once, again = halved({1: 0.5, 3: 0.6}), halved({1: 0.5, 3: 0.7})
+    some = [*once, *(row._replace(number=row.number + len(once)) for row in again)]
+    assert sorted(row.number for row in found.ranked(some)) == [0, 1, 2, 3]
+
+
 def test_the_searcher_and_chance_are_compared_by_what_both_had() -> None:
     plan = Plan(CIFAR, BUDGET, 9, halving=Halving(3, 1, 9))
     said = found.verdict(halved({1: 0.5, 3: 0.7}, {1: 0.5, 3: 0.6, 9: 0.8}), plan)

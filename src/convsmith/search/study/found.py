@@ -75,7 +75,8 @@ def ranked(found: Sequence[Row], by: str = EPOCHS) -> list[Row]:
             )  # fmt: skip
             order.insert(next(behind, len(order)), genome)
     first = [known[genome][fullest[genome]] for genome in order]
-    return first + sorted((row for row in found if row.fidelity[by] < fullest[row.genome]), key=_standing)
+    shown = {row.number for row in first}
+    return first + sorted((row for row in found if row.number not in shown), key=_standing)
 
 
 def _standing(row: Row) -> tuple[float, float, int]:
