@@ -191,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="search on CIFAR-10")
     parser.add_argument("--only", default="", help="steps to record: table, macs, latency, finals")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--epochs", type=int, default=10, help="of the finals")
+    parser.add_argument("--epochs", type=int, default=8, help="of the finals")
     parser.add_argument("--minutes", type=float, default=40.0, help="of a search, the table included")
     parser.add_argument("--data", type=Path, default=ZIP)
     parser.add_argument("--work", type=Path, default=Path("runs/cifar_search"))

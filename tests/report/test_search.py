@@ -72,6 +72,14 @@ def test_few_trials_tell_nothing_of_choices() -> None:
     assert text.count("<svg") == 2
 
 
+def test_a_halved_search_says_with_how_much_its_trials_were_trained() -> None:
+    whole = report()["plan"]
+    text = page(report(plan=whole | {"halving": {"by": "epochs", "least": 1, "most": 9, "eta": 3}}))
+    assert "by a training with 3 epochs; it leads those that were trained alike" in text
+    assert "whether with 1 or with 9 epochs." in " ".join(text.split())
+    assert "whether with" not in page(report())
+
+
 def test_every_word_is_escaped() -> None:
     made = report()
     for trial in made["trials"]:

@@ -11,7 +11,7 @@ from convsmith.report.compare_charts import NEUTRAL, PALETTE
 from convsmith.report.extras import need
 
 GOOD = 0.25
-"""Share of the trials, the most accurate ones, whose choices are shown beside those of all."""
+"""Share of the trials, the best ones, whose choices are shown beside those of all."""
 FEWEST = 8
 """Trials that tell anything about choices."""
 
@@ -46,7 +46,7 @@ def best_so_far(trajectory: Mapping[str, Sequence[Sequence[float]]]) -> str:
 
 
 def choices(trials: Sequence[Mapping[str, Any]]) -> str:
-    """How often each option was taken, by the most accurate quarter of the trials and by all. "" for a few trials.
+    """How often each option was taken, by the best quarter of the trials and by all. "" for a few trials.
 
     `trials` are sorted, the best first.
     """
