@@ -21,9 +21,9 @@ class Tally:
         self.fault_step = torch.full((), -1, device=device)
 
     def add(self, loss: Tensor, right: Tensor, images: int) -> None:
-        """Take in a step of `images` images: their mean loss, and how many were right."""
+        """Take in a step of `images` images: their mean loss, and how many were right. Keeps nothing of its graph."""
         self.seen += images
-        self.sums += torch.stack([loss.double() * images, right.double(), right.new_full((), images).double()])
+        self.sums += torch.stack([loss.detach().double() * images, right.double(), right.new_full((), images).double()])
 
     def watch(self, loss: Tensor, step: int) -> None:
         """Remember this loss if it is the first that is no number."""
