@@ -7,7 +7,7 @@ rules at about the same multiply-adds. Sides above 32 show nothing that the imag
 epochs by the recipe `default` with shifts by an eighth and mirrors; mean and standard deviation over seeds.
 
 Trainings are recorded in compound_scaling.jsonl one by one: `python benchmarks/compound_scaling.py --seeds 0,1,2`, on a
-process a core. Without --seeds, the tables of what is recorded.
+process a core. Without --seeds, the tables of what is recorded; with --chart compound_scaling.svg, their chart, too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from timing import table
 
 from convsmith import build, spec
 from convsmith.data import Data, ImageSet
+from convsmith.report.chart_file import drawn
+from convsmith.report.scale_chart import scale_chart
 from convsmith.search.compound import Factors, grid
 from convsmith.search.costs import costs_of
 from convsmith.search.scale import BASE, Step, compared, searched
@@ -118,6 +120,21 @@ def show() -> None:
     print(table(HEAD, [_row(step.rule, step.phi, step, seeds) for step in rules]))
 
 
+def chart(path: Path) -> None:
+    """The curves of validation accuracy, as `convsmith scale` draws them."""
+    points = searched(base(), grid(2.0, 0.1))
+    seeds = sorted(set.intersection(*(set(recorded()[step.folder]) for step in points)))
+    chosen = best(points, seeds)
+    steps = [*(("grid", step) for step in points), *((step.rule, step) for step in compared(base(), chosen, PHIS))]
+    networks = [
+        {"rule": rule, "phi": step.phi, "macs": costs_of(trace(step.network))[2],
+         "accuracy": statistics.mean(recorded()[step.folder][seed]["val"] for seed in seeds)}
+        for rule, step in steps
+    ]  # fmt: skip
+    report = {"network": base().name, "networks": networks, "best": chosen._asdict()}
+    path.write_bytes(drawn(scale_chart(report), "svg", title="Scaling resnet20"))
+
+
 HEAD = ("rule", "phi", "depth, width, side", "MACs", "parameters", "validation, %", "test, %")
 
 
@@ -147,6 +164,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="", help="seeds to record")
     parser.add_argument("--data", type=Path, default=ZIP)
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10"), help="where decoded images are kept")
+    parser.add_argument("--chart", type=Path, help="an SVG of what is recorded")
     asked = parser.parse_args()
     seeds = [int(seed) for seed in asked.seeds.split(",") if seed]
     if seeds:
@@ -154,6 +172,8 @@ def main() -> None:
         record(points, seeds, asked.data, asked.work)
         record(compared(base(), best(points, seeds), PHIS), seeds, asked.data, asked.work)
     show()
+    if asked.chart:
+        chart(asked.chart)
 
 
 if __name__ == "__main__":
