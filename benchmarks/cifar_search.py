@@ -111,7 +111,7 @@ def search(name: str, data: Path, work: Path, minutes: float) -> dict[str, Any]:
     report = json.loads(command("search", *words, "--threads", 1, "--time", f"{left:.0f}s", "--json"))
     spent += sum(trial["seconds"] for trial in report["trials"]) / 60
     network = loads((folder / "found.json").read_text())
-    return {"network": json.loads(dumps(network)), "limits": limits, "minutes": spent, "verdict": report["verdict"],
+    return {"network": json.loads(dumps(network)), "limits": limits[:2], "minutes": spent, "verdict": report["verdict"],
             "trials": len(report["trials"]), "macs": _macs(network)}  # fmt: skip
 
 
