@@ -5,8 +5,8 @@ to nine: within 10 M multiply-adds; and within the latency of the scaled ResNet-
 a table of the space that is measured first. What was found, ResNet-20 of 8 channels (10.2 M, a little over), MobileNet
 v2 in the strides that are usual for CIFAR at the width that fits, and they all train alike, three seeds on one split,
 by the recipe `default` with shifts by an eighth, each carried out as a measurement finds fastest for it: in the record
-the networks that were found had float32, the two others bfloat16. The images are a JPEG-compressed copy, on which networks lose some 10
-points: read them side by side. Latency is what `convsmith latency` measures.
+the networks that were found had float32, the two others bfloat16. The images are a JPEG-compressed copy, on which
+networks lose some 10 points: read them side by side. Latency is what `convsmith latency` measures.
 
 Steps are recorded in cifar_search.jsonl: `python benchmarks/cifar_search.py --only table,macs,latency,finals
 --seeds 0,1,2 --work runs/cifar_search`; a search that was stopped goes on. Without --only, the table of what is
